@@ -1,0 +1,39 @@
+"""The nouns of the project: frozen, picklable, free of any library."""
+
+from shared.domain.judgement import Correctness, Diagnosis, Finding, StepVerdict, Verdict
+from shared.domain.refinement import Candidate, Edit, Outcome, Refinement, Tried, Utility
+from shared.domain.style import (
+    GateVerdict,
+    NativeBand,
+    ScorerInfo,
+    StepStyle,
+    StudentProfile,
+    StyleLedger,
+    TokenScores,
+)
+from shared.domain.trajectory import Problem, Span, Step, Trajectory
+
+__all__ = [
+    "Candidate",
+    "Correctness",
+    "Diagnosis",
+    "Edit",
+    "Finding",
+    "GateVerdict",
+    "NativeBand",
+    "Outcome",
+    "Problem",
+    "Refinement",
+    "ScorerInfo",
+    "Span",
+    "Step",
+    "StepStyle",
+    "StepVerdict",
+    "StudentProfile",
+    "StyleLedger",
+    "TokenScores",
+    "Trajectory",
+    "Tried",
+    "Utility",
+    "Verdict",
+]
