@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 PARTS = 4
 
 
@@ -14,4 +16,4 @@ def quarter_bounds(tokens: int) -> tuple[tuple[int, int], ...]:
     if tokens < PARTS:
         return ()
     cuts = [-(-part * tokens // PARTS) for part in range(PARTS + 1)]
-    return tuple(zip(cuts, cuts[1:], strict=False))
+    return tuple(pairwise(cuts))
