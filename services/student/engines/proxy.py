@@ -26,9 +26,9 @@ def fold_of(problem: str) -> int:
 class ProxyScorer:
     """Implements `shared.ports.Scorer`; needs no package, no GPU and no weights.
 
-    Tokens are words, numbers and signs. Surprisals are exact for the fitted model; ranks too, where members of
-    an open class (words of the problem, numbers) stand in the order in which they turned up, and an unknown
-    word stands behind the whole vocabulary.
+    Tokens are words, numbers and signs. Surprisals are exact for the fitted model; ranks too, where members
+    of an open class (words of the problem, numbers) stand in the order in which they turned up, and an
+    unknown word stands behind the whole vocabulary.
     """
 
     def __init__(self, samples: Sequence[tuple[str, str]]) -> None:
