@@ -1,0 +1,151 @@
+"""Are two answers equal? The part that loads sympy and math-verify; runs in worker processes only.
+
+math-verify catches every exception inside and then says "not equal", also where memory or stack ran out.
+So a negative answer is taken only after the same work was done again under a tracer that sees each
+exception where it is raised, and none of them was an exhausted limit.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+
+from services.oracle.verifier.extraction import final_answer
+from services.oracle.verifier.plain import choice_letter, chosen_letter, plain_number, same_numbers, undress
+from services.oracle.verifier.question import Outcome, Question
+
+_EXHAUSTED = (MemoryError, RecursionError, OverflowError)
+_FORMULA = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin")
+_SYMBOLIC = re.compile(r"[\\^_{}=<>|]|\d\s*[-+*/]")
+_WORDS = re.compile(r"[^\W\d_]{3,}")
+_SUBSCRIPT = re.compile(r"_\{?\s*(?:\\(?:max|min|mathrm|text|rm)\s*)?\{?\s*([A-Za-z0-9]+)\s*\}?\s*\}?")
+
+
+class Exhausted(BaseException):
+    """A limit of memory or stack was met, whether or not somebody caught it since."""
+
+
+def judge(question: Question) -> Outcome:
+    """EQUAL, DIFFERENT or UNPARSABLE_GOLD; raises Exhausted rather than guess."""
+    try:
+        if _equal(question):
+            return Outcome.EQUAL
+        return watched(lambda: _final(question))
+    except _EXHAUSTED as error:
+        raise Exhausted from error
+
+
+def _final(question: Question) -> Outcome:
+    if _equal(question):
+        return Outcome.EQUAL
+    return Outcome.DIFFERENT if _readable(question) else Outcome.UNPARSABLE_GOLD
+
+
+def watched(work: Callable[[], Outcome]) -> Outcome:
+    """The result of `work`; raises Exhausted if a limit was met anywhere inside it, even if caught there."""
+    met: list[type[BaseException]] = []
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        frame.f_trace_lines = False
+        if event == "exception" and issubclass(argument[0], _EXHAUSTED):
+            met.append(argument[0])
+        return trace
+
+    sys.settrace(trace)
+    try:
+        outcome = work()
+    finally:
+        sys.settrace(None)
+    if met and outcome is not Outcome.EQUAL:
+        raise Exhausted(met[0].__name__)
+    return outcome
+
+
+def _equal(question: Question) -> bool:
+    gold, answer = question.gold, question.answer
+    if question.letters or choice_letter(gold):
+        letter = chosen_letter(gold)
+        if letter and letter == (chosen_letter(answer) if question.letters else choice_letter(answer)):
+            return True
+        if question.letters:
+            return False
+    if question.ordered and _both_lists(gold, answer):
+        return _same_lists(gold, answer, question.precision)
+    if question.whole:
+        return _parsed_equal(gold, answer, question) or _stated_equal(gold, answer, question)
+    return _bare_equal(gold, answer, question)
+
+
+def _stated_equal(gold: str, answer: str, question: Question) -> bool:
+    """Compare the final answers that the two texts state, as found by our own search."""
+    stated_gold, stated = final_answer(gold), final_answer(answer)
+    if stated_gold is None or stated is None or (stated_gold.text, stated.text) == (gold, answer):
+        return False
+    return _bare_equal(stated_gold.text, stated.text, question)
+
+
+def _bare_equal(gold: str, answer: str, question: Question) -> bool:
+    gold, answer = undress(gold), undress(answer)
+    if gold == answer or _letters_only(gold) == _letters_only(answer) != "":
+        return True
+    plain = same_numbers(gold, answer, question.precision)
+    if plain is not None:
+        return plain
+    if _parsed_equal(f"${gold}$", f"${answer}$", question):
+        return True
+    simple = _SUBSCRIPT.sub(r"_{\1}", gold), _SUBSCRIPT.sub(r"_{\1}", answer)
+    return simple != (gold, answer) and _parsed_equal(f"${simple[0]}$", f"${simple[1]}$", question)
+
+
+def _letters_only(text: str) -> str:
+    """`text` in lower case without ``\\text{}`` and spaces where it is words; else empty."""
+    words = re.sub(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}]*)\}", r"\1", text)
+    joined = re.sub(r"[\s'’.-]+", "", words).lower()
+    return joined if joined.isalpha() and len(joined) > 1 else ""
+
+
+def _parsed_equal(gold: str, answer: str, question: Question) -> bool:
+    first, second = _parse(gold, question), _parse(answer, question)
+    return bool(
+        verify(
+            first,
+            second,
+            float_rounding=question.precision,
+            strict=question.strict,
+            allow_set_relation_comp=question.relations_as_sets,
+            timeout_seconds=None,
+        )
+    )
+
+
+def _parse(text: str, question: Question) -> list[Any]:
+    readers = {"latex": LatexExtractionConfig(boxed_match_priority=0), "expr": ExprExtractionConfig()}
+    wanted = [readers[name] for name in question.notations]
+    return list(parse(text, wanted, parsing_timeout=None))
+
+
+def _both_lists(gold: str, answer: str) -> bool:
+    return all("," in text and all(plain_number(part) for part in text.split(",")) for text in (gold, answer))
+
+
+def _same_lists(gold: str, answer: str, precision: int) -> bool:
+    first, second = gold.split(","), answer.split(",")
+    return len(first) == len(second) and all(
+        same_numbers(a, b, precision) for a, b in zip(first, second, strict=True)
+    )
+
+
+def _readable(question: Question) -> bool:
+    """Whether gold could be read as mathematics, or was never meant to be."""
+    gold = undress(question.gold)
+    if plain_number(gold) or _letters_only(gold) or choice_letter(gold) or question.letters:
+        return True
+    if not _SYMBOLIC.search(gold):
+        return bool(gold)
+    text = question.gold if _FORMULA.search(question.gold) else f"${gold}$"
+    return any(not isinstance(found, str) for found in _parse(text, question)) or bool(_WORDS.search(gold))
