@@ -28,13 +28,14 @@ _PHRASE = re.compile(
 )
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _NUMBER = re.compile(
-    r"(?<![\w.])[-−]?(?:\\?\$|[€£¥₹])?[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)\.(?=\d)|(?<!\d)\.(?=\d))?\d+"
+    r"(?<![A-Za-z0-9_.])[-−]?(?:\\?\$|[€£¥₹])?[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)\.(?=\d)|(?<!\d)\.(?=\d))?\d+"
     r"(?:\s*/\s*\d+)?(?:\s*\\?%)?"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|。")
 _BETWEEN_BOXES = re.compile(
     r"(?:\\(?:quad|qquad|text|,|;|\)|\(|\]|\[)|and|or|for|part|\([a-z]\)|[\s$,;.{}&])*", re.IGNORECASE
 )
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4,}")
 _LONGEST_BARE = 120
 
 
@@ -140,6 +141,8 @@ def _bare(text: str) -> FinalAnswer | None:
     """`text` itself where it is one short line that isn't a sentence."""
     line = text.strip()
     if not line or "\n" in line:
+        return None
+    if _UNSPACED.search(line):
         return None
     prose = re.findall(r"[^\W\d_]{2,}", re.sub(r"\\[A-Za-z]+", " ", line))
     if len(line) > _LONGEST_BARE and (prose or " " in line):

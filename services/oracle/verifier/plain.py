@@ -22,12 +22,10 @@ _NUMBER = re.compile(
 )
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _UNIT = re.compile(r"(?:\\text(?:bf|rm)?\{\s*)?(?P<words>[A-Za-z]{2,}\.?(?:[ /][A-Za-z]{2,}\.?){0,2})\s*\}?")
-_NOT_UNITS = frozenset(
-    """
-    pi sqrt sin cos tan cot sec csc log ln exp mod choose and or to by in if from than theta alpha
-    beta gamma times plus minus over degrees degree not is infinity inf base hundred thousand
-    million billion trillion dozen half halves third thirds quarter quarters
-    """.split()
+_NOT_A_UNIT = re.compile(
+    "pi|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|mod|choose|and|or|to|by|in|if|from|than|theta|alpha|beta"
+    "|gamma|times|plus|minus|over|degrees?|not|is|infinity|inf|base|hundred|thousand|million|billion"
+    "|trillion|dozen|half|halves|thirds?|quarters?"
 )
 _DRESSING = (
     (re.compile(r"\\(?:left|right|displaystyle|[,;:! ])"), ""),
@@ -108,9 +106,7 @@ def _tail(tail: str) -> tuple[int, bool] | None:
     if tail.lower() in _SCALES:
         return _SCALES[tail.lower()], False
     unit = _UNIT.fullmatch(tail)
-    if unit is None or any(
-        word.strip(".").lower() in _NOT_UNITS for word in re.split(r"[ /]", unit["words"])
-    ):
+    if unit is None or any(map(_NOT_A_UNIT.fullmatch, re.split(r"[ /.]+", unit["words"].lower()))):
         return None
     return 1, False
 

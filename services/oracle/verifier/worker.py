@@ -38,8 +38,11 @@ def start(limits: Limits) -> None:
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    _die_with_parent()
-    _limit_resources(limits)
+    if sys.platform == "linux":
+        _die_with_parent()
+        _limit_memory(limits.memory)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.addaudithook(_refuse)
 
 
@@ -61,16 +64,11 @@ def _judge_within(question: Question, seconds: float) -> Outcome:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _limit_resources(limits: Limits) -> None:
-    size = _address_space() + limits.memory
+def _limit_memory(extra: int) -> None:
+    """Allow `extra` bytes of address space beyond what is in use now."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    size = pages * resource.getpagesize() + extra
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _address_space() -> int:
-    """Bytes of address space in use."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
 
 
 def _die_with_parent() -> None:
