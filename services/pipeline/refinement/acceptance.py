@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from shared.domain import Candidate, Correctness, Diagnosis, Span, Trajectory, Verdict
 from shared.ports import Locator, Verifier
 from shared.quantities.grounding import ungrounded
-from shared.text.edits import apply, check_untouched, map_spans, map_steps
+from shared.text.edits import apply, check_untouched, map_steps, refined_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Acceptance:
         diagnosis = self.locator.locate(refined, verdict)
         if diagnosis.first_error is not None and diagnosis.first_error >= 0:
             return f"wrong step left: {_evidence(diagnosis)}"
-        spans = map_spans(native.text, candidate.edits)
+        spans = refined_spans(candidate.edits)
         return Accepted(candidate, refined, spans, verdict, diagnosis)
 
     def _ungrounded(self, refined: Trajectory, candidate: Candidate) -> str | None:

@@ -1,0 +1,248 @@
+"""The cheapest way to lead a student's solution along the reference's derivations.
+
+A beam search over the native steps from the first wrong one on. At each step the solution may go on as
+it is (with corrected numbers carried in), take over one derivation of the plan inside its own sentence,
+give way to a line of the plan set in the student's notation, or be dropped; a line may be put in before
+it. The price is the number of characters that change, and sentences that do not speak of what the plan's
+line speaks of pay for taking over its equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+from services.oracle.rewriters.carry import Carried, carry
+from services.oracle.rewriters.lines import Voice
+from services.oracle.rewriters.plan import Plan, PlanItem, content_words
+from services.oracle.rewriters.script import Entry
+from shared.domain import Trajectory
+from shared.quantities.equations import Equation, find_equations, is_true
+from shared.quantities.numbers import Number, find_numbers
+from shared.text.notation import answer_phrase
+
+WIDTH = 12
+CHOICES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A rewritten prefix.
+
+    Attributes:
+        cost: characters changed so far. done: plan items that are derived. values: old -> new numbers.
+        known: numbers with a source so far. entries: the steps written so far.
+    """
+
+    cost: float
+    done: frozenset[int]
+    values: tuple[tuple[Fraction, Fraction], ...]
+    known: frozenset[Fraction]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Graft:
+    """The search for one trajectory and plan.
+
+    Attributes:
+        trajectory: the native one. plan: where to lead it. voice: sets lines in the student's notation.
+        start: first step that may change.
+    """
+
+    trajectory: Trajectory
+    plan: Plan
+    voice: Voice
+    start: int
+    _carried: dict[tuple[int, tuple[tuple[Fraction, Fraction], ...]], Carried] = field(default_factory=dict)
+
+    @cached_property
+    def _given(self) -> frozenset[Fraction]:
+        numbers = find_numbers(self.trajectory.problem.text)
+        parts = (part.value for number in numbers for part in number.parts)
+        return frozenset((*(number.value for number in numbers), *parts))
+
+    def solutions(self, most: int) -> list[tuple[Entry, ...]]:
+        """Up to `most` rewritten solutions, cheapest first."""
+        beam = [self._begin()]
+        for index in range(self.start, len(self.trajectory.steps)):
+            beam = self._advance(beam, index)
+        ended = sorted((end for state in beam for end in self._end(state)), key=lambda s: s.cost)
+        texts: dict[tuple[str | None, ...], tuple[Entry, ...]] = {}
+        for state in ended:
+            texts.setdefault(tuple(entry.text for entry in state.entries), state.entries)
+        return list(texts.values())[:most]
+
+    def _begin(self) -> State:
+        prefix = self.trajectory.steps[: self.start]
+        shown = [equation for step in prefix for equation in find_equations(step.text)]
+        results = {e.result.value for e in shown if e.result.value is not None and is_true(e)}
+        done = frozenset(item.index for item in self.plan.items if item.values <= results)
+        entries = tuple(Entry(step.index, step.text) for step in prefix)
+        return State(0.0, done, (), self._given | results, entries)
+
+    def _advance(self, beam: Sequence[State], index: int) -> list[State]:
+        """All ways through one native step, with up to two lines put in before it."""
+        fronts = list(beam)
+        for _ in range(2):
+            inserted = [self._inserted(state) for state in fronts]
+            fronts = _cheapest([*fronts, *(state for state in inserted if state is not None)])
+        return _cheapest([after for state in fronts for after in self._through(state, index)])
+
+    def _through(self, state: State, index: int) -> Iterator[State]:
+        step = self.trajectory.steps[index].text
+        carried = self._carry(index, state.values)
+        if self._is_answer(index):
+            yield from self._answered(state, index, carried)
+            return
+        kept = self._kept(state, index, carried)
+        if kept is not None:
+            yield kept
+        equations = find_equations(carried.text)
+        for item in self._available(state):
+            if len(equations) == 1:
+                yield self._grafted(state, index, carried, equations[0], item)
+        for item in self._available(state)[:1]:
+            text = self.voice.line(item, index)
+            cost = state.cost + len(step) + len(text)
+            yield self._with(state, Entry(index, text, True, "reference"), cost, item, state.values)
+        dropped = (*state.entries, Entry(index, None, True))
+        yield State(state.cost + len(step), state.done, state.values, state.known, dropped)
+
+    def _carry(self, index: int, values: tuple[tuple[Fraction, Fraction], ...]) -> Carried:
+        key = index, values
+        if key not in self._carried:
+            usable = {old: new for old, new in values if old not in self._given}
+            self._carried[key] = carry(self.trajectory.steps[index].text, usable)
+        return self._carried[key]
+
+    def _is_answer(self, index: int) -> bool:
+        """Whether the step only states the final answer."""
+        text = self.trajectory.steps[index].text
+        last = index == len(self.trajectory.steps) - 1
+        return last and not find_equations(text) and (answer_phrase(text) is not None or index > 0)
+
+    def _answered(self, state: State, index: int, carried: Carried) -> Iterator[State]:
+        """The answer step with the plan's answer in it, once that is derived."""
+        if len(self.plan.items) - 1 not in state.done:
+            return
+        native = self.trajectory.steps[index].text
+        text = self.voice.answered(carried.text, self.plan.answer)
+        if text is not None:
+            cost = state.cost + _difference(native, text)
+            yield State(cost, state.done, state.values, state.known, (*state.entries, Entry(index, text)))
+
+    def _kept(self, state: State, index: int, carried: Carried) -> State | None:
+        """The step as it is, with numbers carried in, if all it says is true, sourced and on the plan."""
+        equations = find_equations(carried.text)
+        results = {e.result.value for e in equations if e.result.value is not None}
+        if not all(is_true(equation) for equation in equations):
+            return None
+        if not results <= self.plan.values | self._given | state.known:
+            return None
+        if any(
+            not self._sourced(number, state.known | results) for number in _outside(carried.text, equations)
+        ):
+            return None
+        done = frozenset(item.index for item in self.plan.items if item.values <= results | state.known)
+        reached = state.done | frozenset(i for i in done if self.plan.items[i].values & results)
+        cost = state.cost + _difference(self.trajectory.steps[index].text, carried.text)
+        values = tuple(sorted(carried.values.items()))
+        return State(
+            cost, reached, values, state.known | results, (*state.entries, Entry(index, carried.text))
+        )
+
+    def _sourced(self, number: Number, known: frozenset[Fraction] | set[Fraction]) -> bool:
+        if number.value in known or number.value == 1:
+            return True
+        return bool(number.parts) and all(part.value in known for part in number.parts)
+
+    def _available(self, state: State) -> list[PlanItem]:
+        """Plan items that are not derived yet and whose needs are."""
+        items = [item for item in self.plan.items if item.index not in state.done]
+        return [item for item in items if item.needs <= state.done][:CHOICES]
+
+    def _inserted(self, state: State) -> State | None:
+        for item in self._available(state)[:1]:
+            text = self.voice.line(item, len(state.entries))
+            entry = Entry(None, text, True, "reference")
+            return self._with(state, entry, state.cost + len(text), item, state.values)
+        return None
+
+    def _with(
+        self,
+        state: State,
+        entry: Entry,
+        cost: float,
+        item: PlanItem,
+        values: tuple[tuple[Fraction, Fraction], ...],
+    ) -> State:
+        known = state.known | item.values
+        return State(cost, state.done | {item.index}, values, known, (*state.entries, entry))
+
+    def _grafted(
+        self, state: State, index: int, carried: Carried, equation: Equation, item: PlanItem
+    ) -> State:
+        """The plan item's derivation inside the student's sentence."""
+        native = self.trajectory.steps[index].text
+        old = equation.result.value
+        values = dict(carried.values)
+        if old is not None and old != item.result:
+            values[old] = item.result
+        text = self.voice.grafted(carried.text, equation, item, values)
+        foreign = 1 - _overlap(content_words(native), item)
+        cost = state.cost + _difference(native, text) + foreign * len(native)
+        entry = Entry(index, text)
+        return self._with(state, entry, cost, item, tuple(sorted(values.items())))
+
+    def _end(self, state: State) -> Iterator[State]:
+        """The state with what is still missing put behind it."""
+        missing = [item for item in self.plan.items if item.index not in state.done]
+        if missing and self._is_answer(len(self.trajectory.steps) - 1):
+            return
+        cost, entries = state.cost, list(state.entries)
+        for item in missing:
+            text = self.voice.line(item, len(entries))
+            entries.append(Entry(None, text, True, "reference"))
+            cost += len(text)
+        closing = self.voice.closing(self.plan.answer, entries, self.trajectory)
+        if closing:
+            entries.append(Entry(None, closing, True, "rules"))
+            cost += len(closing)
+        yield State(cost, frozenset(range(len(self.plan.items))), (), state.known, tuple(entries))
+
+
+def _cheapest(states: Sequence[State]) -> list[State]:
+    """The `WIDTH` cheapest states, one for each thing done and each last line."""
+    best: dict[tuple[frozenset[int], tuple[str | None, ...]], State] = {}
+    for state in sorted(states, key=lambda state: state.cost):
+        key = state.done, tuple(entry.text for entry in state.entries[-2:])
+        best.setdefault(key, state)
+    return list(best.values())[:WIDTH]
+
+
+def _overlap(words: frozenset[str], item: PlanItem) -> float:
+    """Share of the shorter text's content words that the other one holds too."""
+    shorter = min(len(words), len(item.words))
+    return len(words & item.words) / shorter if shorter else 0.0
+
+
+def _outside(text: str, equations: Sequence[Equation]) -> list[Number]:
+    return [n for n in find_numbers(text) if not any(e.span.overlaps(n.span) for e in equations)]
+
+
+def _difference(old: str, new: str) -> float:
+    """Characters of the white-space separated tokens that the two do not share."""
+    if old == new:
+        return 0.0
+    before, after = old.split(), new.split()
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    changed = before[start : len(before) - end] + after[start : len(after) - end]
+    return float(sum(map(len, changed)) + 1)
