@@ -3,8 +3,7 @@
 A beam search over the native steps from the first wrong one on. At each step the solution may go on as
 it is (with corrected numbers carried in), take over one derivation of the plan inside its own sentence,
 give way to a line of the plan set in the student's notation, or be dropped; a line may be put in before
-it. The price is the number of characters that change, and sentences that do not speak of what the plan's
-line speaks of pay for taking over its equation.
+it. The price is the number of characters that change.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from fractions import Fraction
 from functools import cached_property
 
 from services.oracle.rewriters.carry import Carried, carry
+from services.oracle.rewriters.fit import fits, has_algebra
 from services.oracle.rewriters.lines import Voice
-from services.oracle.rewriters.plan import Plan, PlanItem, content_words
+from services.oracle.rewriters.plan import Plan, PlanItem
 from services.oracle.rewriters.script import Entry
 from shared.domain import Trajectory
 from shared.quantities.equations import Equation, find_equations, is_true
@@ -101,9 +101,10 @@ class Graft:
         if kept is not None:
             yield kept
         equations = find_equations(carried.text)
-        for item in self._available(state):
-            if len(equations) == 1:
-                yield self._grafted(state, index, carried, equations[0], item)
+        if len(equations) == 1 and not has_algebra(carried.text, equations):
+            for item in self._available(state):
+                if fits(step, equations[0], item):
+                    yield self._grafted(state, index, carried, equations[0], item)
         for item in self._available(state)[:1]:
             text = self.voice.line(item, index)
             cost = state.cost + len(step) + len(text)
@@ -138,7 +139,7 @@ class Graft:
         """The step as it is, with numbers carried in, if all it says is true, sourced and on the plan."""
         equations = find_equations(carried.text)
         results = {e.result.value for e in equations if e.result.value is not None}
-        if not all(is_true(equation) for equation in equations):
+        if not all(is_true(e) for e in equations) or has_algebra(carried.text, equations):
             return None
         if not results <= self.plan.values | self._given | state.known:
             return None
@@ -186,14 +187,12 @@ class Graft:
         self, state: State, index: int, carried: Carried, equation: Equation, item: PlanItem
     ) -> State:
         """The plan item's derivation inside the student's sentence."""
-        native = self.trajectory.steps[index].text
         old = equation.result.value
         values = dict(carried.values)
         if old is not None and old != item.result:
             values[old] = item.result
         text = self.voice.grafted(carried.text, equation, item, values)
-        foreign = 1 - _overlap(content_words(native), item)
-        cost = state.cost + _difference(native, text) + foreign * len(native)
+        cost = state.cost + _difference(self.trajectory.steps[index].text, text)
         entry = Entry(index, text)
         return self._with(state, entry, cost, item, tuple(sorted(values.items())))
 
@@ -221,12 +220,6 @@ def _cheapest(states: Sequence[State]) -> list[State]:
         key = state.done, tuple(entry.text for entry in state.entries[-2:])
         best.setdefault(key, state)
     return list(best.values())[:WIDTH]
-
-
-def _overlap(words: frozenset[str], item: PlanItem) -> float:
-    """Share of the shorter text's content words that the other one holds too."""
-    shorter = min(len(words), len(item.words))
-    return len(words & item.words) / shorter if shorter else 0.0
 
 
 def _outside(text: str, equations: Sequence[Equation]) -> list[Number]:

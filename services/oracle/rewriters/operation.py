@@ -2,7 +2,7 @@
 
 The operands of a wrong step stay as the student chose them; only the operation between them changes
 (30 - 5 becomes 30 / 5), and the new result is carried on. Gold only picks among what the step's own
-numbers can give; whether the outcome stands is for the acceptance tests to say.
+numbers can give; where there is a reference, it has to derive the same value from the same numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import permutations, product
 
 from services.oracle.rewriters.carry import applied, carry
+from services.oracle.rewriters.plan import Plan, plan_of
 from services.oracle.rewriters.script import Entry, edits_of, touched_by
 from services.oracle.rewriters.typeset import currency_before, equation, leaf_of
 from services.oracle.rewriters.values import is_short
@@ -51,12 +52,22 @@ class Operation:
         equations = find_equations(trajectory.steps[index].text)
         if len(equations) != 1 or equations[0].derivation is not equations[0].left:
             return
+        plan = plan_of(trajectory.problem)
         for expression, value in _variants(equations[0].left, self.operands):
+            if plan is not None and not _on_plan(plan, expression, value):
+                continue
             entries = _entries(trajectory, index, equations[0], expression, value, notation)
             if _last_value(entries) == gold:
                 note = f"the operation of step {index} changed"
                 edits = edits_of(trajectory, entries, self.name)
                 yield Candidate(edits, self.name, touched_by(trajectory, entries), note)
+
+
+def _on_plan(plan: Plan, expression: Expression, value: Fraction) -> bool:
+    """Whether the plan derives the value from the same numbers."""
+    numbers = sorted(leaf.value for leaf in expression.leaves() if leaf.value is not None)
+    derived = (derivation for item in plan.items for derivation in item.derivations)
+    return any(d.result == value and sorted(d.operands) == numbers for d in derived)
 
 
 def gold_value(trajectory: Trajectory) -> Fraction | None:

@@ -66,8 +66,7 @@ def plan_of(problem: Problem) -> Plan | None:
     if answer is None or not problem.reference:
         return None
     lines = [line for line in _lines(problem.reference) if not _ANSWER_LINE.match(line)]
-    given = {number.value for number in find_numbers(problem.text)}
-    items = list(_items(lines, given))
+    items = list(_items(lines))
     last = next((item.index for item in reversed(items) if item.result == answer), None)
     if last is None:
         return None
@@ -90,7 +89,7 @@ def _single_number(gold: str | None) -> Fraction | None:
     return numbers[0].value if len(numbers) == 1 else None
 
 
-def _items(lines: Sequence[str], given: set[Fraction]) -> Iterator[PlanItem]:
+def _items(lines: Sequence[str]) -> Iterator[PlanItem]:
     source: dict[Fraction, int] = {}
     by_line: dict[int, list[Derivation]] = {}
     for derivation in derivations(lines):
@@ -99,7 +98,7 @@ def _items(lines: Sequence[str], given: set[Fraction]) -> Iterator[PlanItem]:
         own: set[Fraction] = set()
         needs: set[int] = set()
         for derivation in found:
-            used = [value for value in derivation.operands if value not in given and value not in own]
+            used = [value for value in derivation.operands if value not in own]
             needs |= {source[value] for value in used if value in source}
             own.add(derivation.result)
         yield PlanItem(index, lines[line], tuple(found), frozenset(needs))

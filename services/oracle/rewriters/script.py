@@ -10,6 +10,9 @@ from difflib import SequenceMatcher
 
 from shared.domain import Edit, Span, Trajectory
 
+CLOSE = 6
+"""Token edits with at most so many untouched characters between them are one edit."""
+
 _TOKEN = re.compile(r"\s+|\S+")
 _NUMBERED = re.compile(r"^(\s*(?:Step )?)(\d+)(?=[.):]\s)")
 
@@ -130,18 +133,23 @@ def _token_edits(trajectory: Trajectory, entry: Entry, rewriter: str) -> list[Ed
     offsets = [step.span.start]
     for token in old:
         offsets.append(offsets[-1] + len(token))
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
     return [
-        Edit(
-            Span(offsets[a], offsets[b]),
-            "".join(old[a:b]),
-            "".join(new[c:d]),
-            entry.author,
-            rewriter,
-        )
-        for tag, a, b, c, d in matcher.get_opcodes()
-        if tag != "equal"
+        Edit(Span(offsets[a], offsets[b]), "".join(old[a:b]), "".join(new[c:d]), entry.author, rewriter)
+        for a, b, c, d in _changes(old, new)
     ]
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """Ranges of tokens that differ; two that only a few characters part become one."""
+    found: list[tuple[int, int, int, int]] = []
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        if found and len("".join(old[found[-1][1] : a])) <= CLOSE:
+            found[-1] = (found[-1][0], b, found[-1][2], d)
+        else:
+            found.append((a, b, c, d))
+    return found
 
 
 def _joined(edits: Sequence[Edit]) -> list[Edit]:

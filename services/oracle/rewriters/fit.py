@@ -1,0 +1,47 @@
+"""Do a student's sentence and a line of the reference speak of the same thing?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from services.oracle.rewriters.plan import PlanItem, content_words
+from services.oracle.rewriters.typeset import currency_before
+from shared.quantities.equations import Equation
+
+ENOUGH = 0.6
+"""Share of the shorter text's content words that the other one has to hold too."""
+
+_NUMERIC_EQUATION = re.compile(r"=")
+_VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z'’])\s*(?:[-+*/=^)]|$)")
+
+
+def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
+    """Whether the sentence around `equation` can carry the plan item's derivation instead.
+
+    Money stays money, the counted noun stays the counted noun, and most content words are shared.
+    """
+    result = item.derivations[-1].equation.result
+    ours = currency_before(sentence, equation.result.span.start, equation)
+    theirs = currency_before(item.line, result.span.start, item.derivations[-1].equation)
+    unit, other = equation.result.unit, result.unit
+    if bool(ours) != bool(theirs) and (unit or other):
+        return False
+    if unit and other and unit != other:
+        return False
+    return overlap(content_words(sentence), item.words) >= ENOUGH
+
+
+def overlap(words: frozenset[str], others: frozenset[str]) -> float:
+    """Shared words / words of the shorter text; 0 where one of them has none."""
+    shorter = min(len(words), len(others))
+    return len(words & others) / shorter if shorter else 0.0
+
+
+def has_algebra(text: str, equations: Sequence[Equation]) -> bool:
+    """Whether `text` reasons with a variable, or holds an equals sign outside its numeric equations."""
+    if _VARIABLE.search(text):
+        return True
+    spans = [equation.span for equation in equations]
+    signs = (match.start() for match in _NUMERIC_EQUATION.finditer(text))
+    return any(not any(span.start <= sign < span.end for span in spans) for sign in signs)
