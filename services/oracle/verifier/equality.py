@@ -23,7 +23,9 @@ _EXHAUSTED = (MemoryError, RecursionError, OverflowError)
 _FORMULA = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin")
 _SYMBOLIC = re.compile(r"[\\^_{}=<>|]|\d\s*[-+*/]")
 _WORDS = re.compile(r"[^\W\d_]{3,}")
-_SUBSCRIPT = re.compile(r"_\{?\s*(?:\\(?:max|min|mathrm|text|rm)\s*)?\{?\s*([A-Za-z0-9]+)\s*\}?\s*\}?")
+_WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|rm|mbox)\s*\{([^{}]*)\}")
+_SUBSCRIPT = re.compile(r"_\{?\s*\\?([A-Za-z0-9]+)\s*\}?")
+_NAME = re.compile(r"[A-Za-z\\][A-Za-z\\_0-9{}, ()]*")
 
 
 class Exhausted(BaseException):
@@ -98,15 +100,21 @@ def _bare_equal(gold: str, answer: str, question: Question) -> bool:
         return plain
     if _parsed_equal(f"${gold}$", f"${answer}$", question):
         return True
-    simple = _SUBSCRIPT.sub(r"_{\1}", gold), _SUBSCRIPT.sub(r"_{\1}", answer)
+    simple = _simplified(gold), _simplified(answer)
     return simple != (gold, answer) and _parsed_equal(f"${simple[0]}$", f"${simple[1]}$", question)
+
+
+def _simplified(text: str) -> str:
+    """`text` with plain subscripts and without the name that it is assigned to, for what won't parse else."""
+    text = _SUBSCRIPT.sub(r"_{\1}", _WRAPPED.sub(r"\1", text))
+    left, equals, right = text.partition("=")
+    return right.strip() if equals and "=" not in right and _NAME.fullmatch(left.strip()) else text
 
 
 def _letters_only(text: str) -> str:
     """`text` in lower case without ``\\text{}`` and spaces where it is words; else empty."""
-    words = re.sub(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}]*)\}", r"\1", text)
-    joined = re.sub(r"[\s'’.-]+", "", words).lower()
-    return joined if joined.isalpha() and len(joined) > 1 else ""
+    joined = re.sub(r"[\s'’.-]+", "", _WRAPPED.sub(r"\1", text)).lower()
+    return joined if re.fullmatch(r"[^\W\d_][^\W\d_,]+", joined) else ""
 
 
 def _parsed_equal(gold: str, answer: str, question: Question) -> bool:

@@ -36,6 +36,8 @@ _BETWEEN_BOXES = re.compile(
     r"(?:\\(?:quad|qquad|text|,|;|\)|\(|\]|\[)|and|or|for|part|\([a-z]\)|[\s$,;.{}&])*", re.IGNORECASE
 )
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4,}")
+_NO_FORMULA = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]{3,}|[-+*/=,;\s]\Z(?<!\s\s)")
+_STRESSED = re.compile(r"\*\*\$?([-−]?[\d.,/]*\d)[^*\n\d]{0,20}\*\*")
 _LONGEST_BARE = 120
 
 
@@ -43,7 +45,8 @@ _LONGEST_BARE = 120
 class FinalAnswer:
     """The answer as written, and which kind of statement it was found in.
 
-    `how` is ``boxed``, ``hash``, ``line``, ``phrase``, ``bare`` or ``last_number``.
+    `how` is ``boxed``, ``hash``, ``line``, ``phrase``, ``bare``, ``last_formula`` or
+    ``last_number``.
     """
 
     text: str
@@ -77,6 +80,9 @@ def _marked(text: str, strict: bool) -> Iterator[_Statement]:
 
 def _from_tail(tail: str, strict: bool) -> str | None:
     sentence = _first_sentence(tail).strip().strip("*").strip()
+    told_again = _PHRASE.search(sentence)
+    if told_again:
+        return _from_tail(told_again["tail"], strict)
     if not sentence:
         return None
     words = len(re.findall(r"[^\W\d_]{2,}", _MATH.sub(" ", sentence)))
@@ -88,12 +94,18 @@ def _from_tail(tail: str, strict: bool) -> str | None:
 
 def _from_prose(sentence: str) -> str | None:
     """The formula, the result or the first figure of a sentence that tells the answer."""
-    formulas = [next(part for part in groups if part) for groups in _MATH.findall(sentence)]
+    formulas = _formulas(sentence)
     if formulas:
-        return str(formulas[-1]).strip()
+        return formulas[-1]
     _, equals, right = sentence.rpartition("=")
     number = _NUMBER.search(right if equals else sentence)
     return number.group().strip() if number else None
+
+
+def _formulas(line: str) -> list[str]:
+    """What stands between math delimiters; two prices in one line are no formula."""
+    found = (next(part for part in groups if part) for groups in _MATH.findall(line))
+    return [str(part).strip() for part in found if not _NO_FORMULA.search(part)]
 
 
 def _first_sentence(tail: str) -> str:
@@ -155,6 +167,12 @@ def _last_number(text: str) -> FinalAnswer | None:
     """The result of the last line with a number: after its last ``=``, else its last formula or number."""
     for line in reversed(text.splitlines()):
         line = re.sub(r"<<[^<>]*>>", "", line)
+        stressed = _STRESSED.findall(line)
+        if stressed:
+            return FinalAnswer(stressed[-1], "last_number")
+        formulas = [formula for formula in _formulas(line) if any(map(str.isdigit, formula))]
+        if formulas:
+            return FinalAnswer(formulas[-1], "last_formula")
         left, _, right = line.rpartition("=")
         for part in (right, left):
             found = _number_in(part, first="=" in line)

@@ -28,7 +28,7 @@ _NOT_A_UNIT = re.compile(
     "|trillion|dozen|half|halves|thirds?|quarters?"
 )
 _DRESSING = (
-    (re.compile(r"\\(?:left|right|displaystyle|[,;:! ])"), ""),
+    (re.compile(r"(?<!\\)\\(?:left|right|displaystyle|[,;:! ])(?![a-z])"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\[dtc]frac"), r"\\frac"),
 )
@@ -119,15 +119,21 @@ def same_numbers(gold: str, answer: str, precision: int = 6) -> bool | None:
     return first.equals(second, precision)
 
 
+_LETTER = r"\(?(?P<letter>[A-HJ])(?![A-Za-z'’])"
 _LETTER_ALONE = re.compile(
-    r"(?:choice|option)?[\s_]*\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\s*\(?\s*(?P<letter>[A-J])\s*\)?\s*\}?\)?",
+    r"(?:choice|option)?[\s_\\]*\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\s*\(?\s*(?P<letter>[A-Ja-j])\s*\)?\s*\}?\)?",
     re.IGNORECASE,
 )
-_LETTER_FIRST = re.compile(r"\(?(?P<letter>[A-J])(?:\)|[.:,。，](?!\d)|\s+(?![=+*/<>^_-])|(?=[^\x00-\x7f]))")
+_LETTER_NAMED = re.compile(rf"(?i:choice|option)[\s_\\]*{_LETTER}")
 _LETTER_TOLD = re.compile(
-    r"(?:answer|réponse|respuesta|antwort|答案)[^A-Z\n]{0,40}?(?<![A-Za-z])\(?(?P<letter>[A-J])(?![A-Za-z'’])",
+    rf"(?:answer|réponse|respuesta|antwort|答案)[^A-Z\n]{{0,40}}?(?<![A-Za-z]){_LETTER}"
 )
-_LETTER_ANYWHERE = re.compile(r"(?<!not )(?<!n't )(?<![A-Za-z\\'’])\(?(?P<letter>[A-J])(?![A-Za-z'’])")
+_LETTER_FIRST = re.compile(r"\(?(?P<letter>[A-HJ])(?:\)|[.:,。，](?!\d)|\s+(?![=+*/<>^_-])|(?=[^\x00-\x7f]))")
+_LETTER_ANYWHERE = re.compile(rf"(?<!not )(?<!n't )(?<![A-Za-z\\'’]){_LETTER}")
+_SEVERAL_LETTERS = re.compile(
+    r"[A-J]\s*(?:/|,|\bor\b|\band\b)\s*(?:(?:or|and)\s+)?[A-J](?![A-Za-z])|\b[Nn]one of\b"
+)
+_FORMULA = re.compile(r"[=+*^<>]")
 
 
 def choice_letter(text: str) -> str | None:
@@ -141,11 +147,14 @@ def chosen_letter(text: str) -> str | None:
     alone = choice_letter(text)
     if alone:
         return alone
-    told = list(_LETTER_TOLD.finditer(text))
-    if told:
-        return told[-1]["letter"]
+    for pattern in (_LETTER_NAMED, _LETTER_TOLD):
+        told = list(pattern.finditer(text))
+        if told:
+            return None if _SEVERAL_LETTERS.match(text, told[-1].start("letter")) else told[-1]["letter"]
     first = _LETTER_FIRST.match(text.strip())
     if first:
         return first["letter"]
+    if _SEVERAL_LETTERS.search(text) or _FORMULA.search(text):
+        return None
     rest = list(_LETTER_ANYWHERE.finditer(text))
     return rest[-1]["letter"] if rest else None

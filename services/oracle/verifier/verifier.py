@@ -111,11 +111,13 @@ def _gold_answer(gold: str) -> str:
 
 
 def _found(text: str, gold: str) -> FinalAnswer | None:
+    """The final answer; where gold is a choice letter, the letter that the answer settles on."""
     found = final_answer(text)
-    if choice_letter(gold) and (found is None or choice_letter(found.text) is None):
-        letter = chosen_letter(found.text if found else text) or chosen_letter(text)
-        return FinalAnswer(letter, "letter") if letter else found
-    return found
+    if choice_letter(gold) is None or (found and choice_letter(found.text)):
+        return found
+    told = found.text if found and found.how not in ("bare", "last_formula", "last_number") else text
+    letter = chosen_letter(told)
+    return FinalAnswer(letter, "letter") if letter else found
 
 
 def _too_long(text: str, gold: str) -> Verdict:
