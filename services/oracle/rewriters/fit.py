@@ -11,7 +11,10 @@ from shared.quantities.equations import Equation
 
 ENOUGH = 0.6
 """Share of the shorter text's content words that the other one has to hold too."""
+MOST_BARE_WORDS = 2
+"""A sentence without content words is a bare equation if it has no more words than these."""
 
+_WORD = re.compile(r"[^\W\d_]+")
 _NUMERIC_EQUATION = re.compile(r"=")
 _VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z'’])\s*(?:[-+*/=^)]|$)")
 
@@ -29,7 +32,10 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
         return False
     if unit and other and unit != other:
         return False
-    return overlap(content_words(sentence), item.words) >= ENOUGH
+    words = content_words(sentence)
+    if not words:
+        return len(_WORD.findall(sentence)) <= MOST_BARE_WORDS
+    return overlap(words, item.words) >= ENOUGH
 
 
 def overlap(words: frozenset[str], others: frozenset[str]) -> float:

@@ -25,6 +25,7 @@ from shared.text.notation import answer_phrase
 
 WIDTH = 12
 CHOICES = 3
+INSERTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ class Graft:
         return State(0.0, done, (), self._given | results, entries)
 
     def _advance(self, beam: Sequence[State], index: int) -> list[State]:
-        """All ways through one native step, with up to two lines put in before it."""
+        """All ways through one native step, with up to `INSERTED` lines put in before it."""
         fronts = list(beam)
-        for _ in range(2):
+        for _ in range(INSERTED):
             inserted = [self._inserted(state) for state in fronts]
             fronts = _cheapest([*fronts, *(state for state in inserted if state is not None)])
         return _cheapest([after for state in fronts for after in self._through(state, index)])
@@ -94,9 +95,8 @@ class Graft:
     def _through(self, state: State, index: int) -> Iterator[State]:
         step = self.trajectory.steps[index].text
         carried = self._carry(index, state.values)
-        if self._is_answer(index):
+        if index == len(self.trajectory.steps) - 1:
             yield from self._answered(state, index, carried)
-            return
         kept = self._kept(state, index, carried)
         if kept is not None:
             yield kept
@@ -119,15 +119,9 @@ class Graft:
             self._carried[key] = carry(self.trajectory.steps[index].text, usable)
         return self._carried[key]
 
-    def _is_answer(self, index: int) -> bool:
-        """Whether the step only states the final answer."""
-        text = self.trajectory.steps[index].text
-        last = index == len(self.trajectory.steps) - 1
-        return last and not find_equations(text) and (answer_phrase(text) is not None or index > 0)
-
     def _answered(self, state: State, index: int, carried: Carried) -> Iterator[State]:
-        """The answer step with the plan's answer in it, once that is derived."""
-        if len(self.plan.items) - 1 not in state.done:
+        """The last step, if it only states the answer, with the plan's answer in it, once that is derived."""
+        if len(self.plan.items) - 1 not in state.done or find_equations(carried.text):
             return
         native = self.trajectory.steps[index].text
         text = self.voice.answered(carried.text, self.plan.answer)
@@ -199,7 +193,7 @@ class Graft:
     def _end(self, state: State) -> Iterator[State]:
         """The state with what is still missing put behind it."""
         missing = [item for item in self.plan.items if item.index not in state.done]
-        if missing and self._is_answer(len(self.trajectory.steps) - 1):
+        if missing and state.entries and answer_phrase(state.entries[-1].text or ""):
             return
         cost, entries = state.cost, list(state.entries)
         for item in missing:

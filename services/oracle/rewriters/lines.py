@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 
 from services.oracle.rewriters.operation import regrafted
 from services.oracle.rewriters.plan import PlanItem
@@ -15,11 +16,11 @@ from services.oracle.rewriters.values import format_value
 from shared.domain import Trajectory
 from shared.quantities.equations import Equation, find_equations
 from shared.quantities.numbers import find_numbers
+from shared.quantities.words import FUNCTION_WORDS
 from shared.text.notation import Notation, answer_phrase, split_marker
 
-_OPENER = re.compile(
-    r"^(?:So|Then|Therefore|Thus|Hence|Next|Now|Finally|In total|That means|This means|Altogether)\b,?\s*",
-)
+_CONCLUSION = re.compile(r"^(?:So|Therefore|Thus|Hence|That means|This means)\b,?\s*")
+_UNIT_WORDS = re.compile(r"(?:\s?[^\W\d_]+){1,3}")
 _NOTE = re.compile(r"<<[^<>\n]*>>")
 _SUBJECT_WORDS = 3
 
@@ -48,11 +49,11 @@ class Voice:
         return self.notation.marker(position + 1) + body
 
     def _opened(self, body: str) -> str:
-        """The student's usual opener in place of the reference's own."""
-        found = _OPENER.match(body)
-        if found and self.notation.connector and found.end() < len(body):
-            rest = body[found.end() :]
-            return f"{self.notation.connector} {rest}"
+        """The student's way to conclude in place of the reference's own."""
+        found = _CONCLUSION.match(body)
+        concludes = _CONCLUSION.match(self.notation.connector)
+        if found and concludes and found.end() < len(body):
+            return f"{self.notation.connector} {body[found.end() :]}"
         return body
 
     def _terse(self, item: PlanItem) -> str:
@@ -70,8 +71,12 @@ class Voice:
         return opener + ", ".join(shown)
 
     def _unit(self, line: str, found: Equation) -> str:
-        behind = re.match(r"\s?([^\W\d_]+)", line[found.span.end :])
-        return behind[1] if behind and found.result.unit else ""
+        """The noun phrase behind the result, up to three words and no further than a function word."""
+        behind = _UNIT_WORDS.match(line[found.span.end :])
+        if behind is None or not found.result.unit:
+            return ""
+        words = takewhile(lambda word: word.lower() not in FUNCTION_WORDS, behind[0].split())
+        return " ".join(words)
 
     def grafted(self, text: str, native: Equation, item: PlanItem, values: dict[Fraction, Fraction]) -> str:
         """`text` with its equation replaced by the plan's last derivation."""
@@ -113,7 +118,7 @@ def writes_bare_equations(steps: Sequence[str]) -> bool:
         body = split_marker(step)[1]
         found = find_equations(body)
         if found:
-            subject = _OPENER.sub("", body[: found[0].span.start]).split()
+            subject = _CONCLUSION.sub("", body[: found[0].span.start]).split()
             bare += len(subject) <= _SUBJECT_WORDS
             wordy += len(subject) > _SUBJECT_WORDS
     return bare > wordy

@@ -15,6 +15,12 @@ from shared.text.segmentation import segment
 
 _ANSWER_LINE = re.compile(r"^\s*####")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+# Words of counting that say nothing about what is counted.
+_EMPTY = frozenset(
+    {"each", "every", "per", "total", "altogether", "all", "both", "more", "less", "fewer", "many", "much"}
+    | {"number", "amount", "first", "second", "next", "last", "now", "after", "before", "find", "calculate"}
+    | {"add", "subtract", "multiply", "divide", "times", "equal", "answer"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def plan_of(problem: Problem) -> Plan | None:
 def content_words(text: str) -> frozenset[str]:
     """Lower-case singular words of three letters and more that carry meaning."""
     words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(singular(word) for word in words if word not in FUNCTION_WORDS)
+    return frozenset(singular(word) for word in words if word not in FUNCTION_WORDS | _EMPTY)
 
 
 def _lines(reference: str) -> list[str]:
