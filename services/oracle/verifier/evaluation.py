@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from services.oracle.verifier.question import Question
@@ -37,17 +38,19 @@ def is_pair(record: Record) -> bool:
 
 def score_pairs(records: Iterable[Record], verifier: SandboxedVerifier) -> list[Scored]:
     """One by one, so that the seconds are those of each; disputed labels are left out."""
-    used = [record for record in records if not record.get("disputed")]
-    return [_timed(r, bool(r["expected"]), lambda r=r: verifier.compare(question_of(r))) for r in used]  # type: ignore[misc]
+    return [
+        _timed(record, bool(record["expected"]), partial(verifier.compare, question_of(record)))
+        for record in records
+        if not record.get("disputed")
+    ]
 
 
 def score_traces(records: Iterable[Record], verifier: SandboxedVerifier) -> list[Scored]:
     """One by one; records without a label are left out."""
-    labelled = [(record, label_of(record)) for record in records]
     return [
-        _timed(r, label, lambda r=r: verifier.verify(text_of(r), _text(r.get("gold"))))  # type: ignore[misc]
-        for r, label in labelled
-        if label is not None
+        _timed(record, label, partial(verifier.verify, text_of(record), _text(record.get("gold"))))
+        for record in records
+        if (label := label_of(record)) is not None
     ]
 
 
@@ -131,3 +134,13 @@ def _accuracy(scored: list[Scored]) -> float | None:
 
 def _suite(scored: Scored) -> str:
     return str(scored.record.get("suite", "")).split("/")[0]
+
+
+def told(scored: Scored) -> str:
+    """One line about one verdict, for a person."""
+    name, verdict = scored.record.get("id", "?"), scored.verdict
+    wanted = "right" if scored.expected else "wrong"
+    return (
+        f"{name}: labelled {wanted}, verdict {verdict.value} ({verdict.reason}); "
+        f"gold {str(scored.record.get('gold'))[-80:]!r}, answer {verdict.answer!r}"
+    )
