@@ -6,6 +6,7 @@ import re
 
 from shared.domain import Span
 from shared.text.notation import answer_phrase
+from shared.text.segmentation import segment
 
 _BOXED = re.compile(
     r"\A\s*(?:#+ *(?:Final )?Answer\b.*|\$?\\?\[?\s*\\boxed\{.*\}\.?\s*\\?\]?\$?)\s*\Z", re.DOTALL
@@ -16,15 +17,7 @@ _ANSWER_WORDS = 8
 
 def step_spans(text: str) -> tuple[Span, ...]:
     """Spans of the steps of a solution, white space around them left out."""
-    found: list[Span] = []
-    position = 0
-    for line in text.split("\n"):
-        body = line.strip()
-        if body:
-            start = position + line.index(body[0])
-            found.append(Span(start, start + len(body)))
-        position += len(line) + 1
-    return tuple(found)
+    return tuple(step.span for step in segment(text))
 
 
 def is_answer_line(step: str) -> bool:

@@ -134,6 +134,10 @@ def _hash(sample: Sample) -> int:
 def _scorer(kind: Kind, model: Path | str | None, proxy: ProxyScorer) -> Scorer:
     if kind == "proxy":
         return proxy
+    if kind == "transformers":
+        from services.student.engines.transformers import TransformersScorer
+
+        return TransformersScorer.load(model)
     raise InputError(f"there is no scorer {kind!r}; take 'proxy' or 'transformers'")
 
 

