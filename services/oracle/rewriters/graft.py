@@ -23,6 +23,8 @@ from shared.quantities.equations import Equation, find_equations, is_true
 from shared.quantities.numbers import Number, find_numbers
 from shared.text.notation import answer_phrase
 
+Values = tuple[tuple[Fraction, Fraction], ...]
+
 WIDTH = 12
 CHOICES = 3
 INSERTED = 4
@@ -39,7 +41,7 @@ class State:
 
     cost: float
     done: frozenset[int]
-    values: tuple[tuple[Fraction, Fraction], ...]
+    values: Values
     known: frozenset[Fraction]
     entries: tuple[Entry, ...]
 
@@ -57,7 +59,8 @@ class Graft:
     plan: Plan
     voice: Voice
     start: int
-    _carried: dict[tuple[int, tuple[tuple[Fraction, Fraction], ...]], Carried] = field(default_factory=dict)
+    _carried: dict[tuple[int, Values], Carried] = field(default_factory=dict)
+    _bodies: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def _given(self) -> frozenset[Fraction]:
@@ -106,13 +109,18 @@ class Graft:
                 if fits(step, equations[0], item):
                     yield self._grafted(state, index, carried, equations[0], item)
         for item in self._available(state)[:1]:
-            text = self.voice.line(item, index)
+            text = self._line(item, index)
             cost = state.cost + len(step) + len(text)
             yield self._with(state, Entry(index, text, True, "reference"), cost, item, state.values)
         dropped = (*state.entries, Entry(index, None, True))
         yield State(state.cost + len(step), state.done, state.values, state.known, dropped)
 
-    def _carry(self, index: int, values: tuple[tuple[Fraction, Fraction], ...]) -> Carried:
+    def _line(self, item: PlanItem, position: int) -> str:
+        if item.index not in self._bodies:
+            self._bodies[item.index] = self.voice.body(item)
+        return self.voice.notation.marker(position + 1) + self._bodies[item.index]
+
+    def _carry(self, index: int, values: Values) -> Carried:
         key = index, values
         if key not in self._carried:
             usable = {old: new for old, new in values if old not in self._given}
@@ -161,7 +169,7 @@ class Graft:
 
     def _inserted(self, state: State) -> State | None:
         for item in self._available(state)[:1]:
-            text = self.voice.line(item, len(state.entries))
+            text = self._line(item, len(state.entries))
             entry = Entry(None, text, True, "reference")
             return self._with(state, entry, state.cost + len(text), item, state.values)
         return None
@@ -172,7 +180,7 @@ class Graft:
         entry: Entry,
         cost: float,
         item: PlanItem,
-        values: tuple[tuple[Fraction, Fraction], ...],
+        values: Values,
     ) -> State:
         known = state.known | item.values
         return State(cost, state.done | {item.index}, values, known, (*state.entries, entry))
@@ -197,7 +205,7 @@ class Graft:
             return
         cost, entries = state.cost, list(state.entries)
         for item in missing:
-            text = self.voice.line(item, len(entries))
+            text = self._line(item, len(entries))
             entries.append(Entry(None, text, True, "reference"))
             cost += len(text)
         closing = self.voice.closing(self.plan.answer, entries, self.trajectory)

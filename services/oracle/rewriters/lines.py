@@ -36,8 +36,8 @@ class Voice:
     notation: Notation
     terse: bool = False
 
-    def line(self, item: PlanItem, position: int) -> str:
-        """A line of the plan as the student would set it; `position` is its 0-based place."""
+    def body(self, item: PlanItem) -> str:
+        """A line of the plan as the student would set it, without a step marker."""
         body = self._terse(item) if self.terse else restated(item.line, self.notation)
         if not self.notation.notes:
             body = _NOTE.sub("", body)
@@ -46,7 +46,7 @@ class Voice:
             body += self.notation.terminal
         if not self.notation.terminal and body.endswith("."):
             body = body[:-1]
-        return self.notation.marker(position + 1) + body
+        return body
 
     def _opened(self, body: str) -> str:
         """The student's way to conclude in place of the reference's own."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from shared.domain import Problem
 from shared.quantities.derivations import Derivation, derivations
@@ -23,7 +24,7 @@ _EMPTY = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlanItem:
     """One line of the reference that derives something on the way to the answer.
 
@@ -42,25 +43,25 @@ class PlanItem:
         """What the line derives last."""
         return self.derivations[-1].result
 
-    @property
+    @cached_property
     def values(self) -> frozenset[Fraction]:
         """All results of the line."""
         return frozenset(derivation.result for derivation in self.derivations)
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
         """Content words of the line."""
         return content_words(self.line)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The derivations that lead to the answer, in the reference's order; the last one gives it."""
 
     items: tuple[PlanItem, ...]
     answer: Fraction
 
-    @property
+    @cached_property
     def values(self) -> frozenset[Fraction]:
         """All results in the plan."""
         return frozenset(value for item in self.items for value in item.values)
