@@ -36,7 +36,10 @@ class Verifier(Protocol):
 class Locator(Protocol):
     """Says which step is the first wrong one."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the locator, as findings quote it."""
+        ...
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """Diagnosis of the trajectory, given the verdict on its final answer."""
@@ -58,7 +61,10 @@ class RewriteRequest:
 class Rewriter(Protocol):
     """Proposes candidates, smallest change first; proposing nothing is an answer."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the rewriter, as edits quote it."""
+        ...
 
     def propose(self, request: RewriteRequest) -> Iterable[Candidate]:
         """Candidates whose edits are spans of the native text: whole steps, or whole tokens within one."""

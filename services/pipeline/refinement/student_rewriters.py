@@ -27,7 +27,7 @@ class StudentContinue:
     """Samples the student again from the prefix before the first wrong step."""
 
     generator: Generator
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     name: str = field(default="student_continue", init=False)
 
     def propose(self, request: RewriteRequest) -> Iterator[Candidate]:
@@ -40,7 +40,7 @@ class StudentGuided:
     """The same, shown what the locators found; the hint is no part of the text."""
 
     generator: Generator
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     name: str = field(default="student_guided", init=False)
 
     def propose(self, request: RewriteRequest) -> Iterator[Candidate]:
