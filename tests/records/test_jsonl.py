@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from shared.jsonl import BadLine, RawLine, decode_object, dump_line, parse_line, raw_lines, read_objects
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -26,7 +33,10 @@ def bad(line: bytes) -> BadLine:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.dictionaries(st.text(st.characters(exclude_characters="\x00")), st.integers()), max_size=5)
+    st.lists(
+        st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), st.integers()),
+        max_size=5,
+    )
 )
 def test_objects_come_back_in_order_with_their_line(items: list[dict[str, int]]) -> None:
     stream = io.BytesIO(b"".join(dump_line(item) for item in items))
