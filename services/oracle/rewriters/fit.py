@@ -11,9 +11,12 @@ from shared.quantities.equations import Equation
 
 ENOUGH = 0.6
 """Share of the shorter text's content words that the other one has to hold too."""
+ENOUGH_WITH_NOUN = 0.5
+"""The same where both count the same noun."""
 MOST_BARE_WORDS = 2
 """A sentence without content words is a bare equation if it has no more words than these."""
 
+_PHRASE = re.compile(r"(?:[ ]?[^\W\d_]+){1,3}")
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMERIC_EQUATION = re.compile(r"=")
 _VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z'’])\s*(?:[-+*/=^)]|$)")
@@ -24,18 +27,24 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
 
     Money stays money, the counted noun stays the counted noun, and most content words are shared.
     """
-    result = item.derivations[-1].equation.result
-    ours = currency_before(sentence, equation.result.span.start, equation)
-    theirs = currency_before(item.line, result.span.start, item.derivations[-1].equation)
-    unit, other = equation.result.unit, result.unit
-    if bool(ours) != bool(theirs) and (unit or other):
-        return False
-    if unit and other and unit != other:
+    ours = counted(sentence, equation)
+    theirs = counted(item.line, item.derivations[-1].equation)
+    if ours and theirs and not ours & theirs:
         return False
     words = content_words(sentence)
     if not words:
         return len(_WORD.findall(sentence)) <= MOST_BARE_WORDS
-    return overlap(words, item.words) >= ENOUGH
+    return overlap(words, item.words) >= (ENOUGH_WITH_NOUN if ours & theirs else ENOUGH)
+
+
+def counted(text: str, equation: Equation) -> frozenset[str]:
+    """What the result counts: content words of the noun phrase behind it, ``money`` for a currency."""
+    result = equation.result
+    if currency_before(text, result.span.start, equation):
+        return frozenset({"money"})
+    phrase = _PHRASE.match(text[result.span.end :])
+    words = content_words(phrase[0]) if phrase and result.unit else frozenset()
+    return frozenset("money" if word in ("dollar", "cent") else word for word in words)
 
 
 def overlap(words: frozenset[str], others: frozenset[str]) -> float:

@@ -101,7 +101,7 @@ class Graft:
         if index == len(self.trajectory.steps) - 1:
             yield from self._answered(state, index, carried)
         kept = self._kept(state, index, carried)
-        if kept is not None:
+        if kept is not None and answer_phrase(carried.text) is None:
             yield kept
         equations = find_equations(carried.text)
         if len(equations) == 1 and not has_algebra(carried.text, equations):

@@ -21,6 +21,7 @@ _EMPTY = frozenset(
     {"each", "every", "per", "total", "altogether", "all", "both", "more", "less", "fewer", "many", "much"}
     | {"number", "amount", "first", "second", "next", "last", "now", "after", "before", "find", "calculate"}
     | {"add", "subtract", "multiply", "divide", "times", "equal", "answer"}
+    | {"left", "remaining", "rest", "also", "still", "only", "just", "there", "because", "since"}
 )
 
 

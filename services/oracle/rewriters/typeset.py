@@ -27,7 +27,7 @@ def typeset(expression: Expression, notation: Notation, leaf: Leaf) -> str:
     if expression.op in ("sqrt", "C"):
         return f"{expression.op}({', '.join(parts)})"
     sign = {"*": notation.times, "/": notation.divide}.get(expression.op, expression.op)
-    spaced = notation.spaced or sign.startswith("\\") or sign == "x"
+    spaced = notation.spaced or sign.startswith("\\")
     return (f" {sign} " if spaced else sign).join(parts)
 
 
