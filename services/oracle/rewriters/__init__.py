@@ -1,0 +1,1 @@
+"""Rewriters without a language model: `arithmetic`, `operation`, `reference_graft`."""

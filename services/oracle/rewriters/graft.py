@@ -8,7 +8,7 @@ it. The price is the number of characters that change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -83,7 +83,7 @@ class Graft:
         prefix = self.trajectory.steps[: self.start]
         shown = [equation for step in prefix for equation in find_equations(step.text)]
         results = {e.result.value for e in shown if e.result.value is not None and is_true(e)}
-        done = frozenset(item.index for item in self.plan.items if item.values <= results)
+        done = self._reached(frozenset(), frozenset(results))
         entries = tuple(Entry(step.index, step.text) for step in prefix)
         return State(0.0, done, (), self._given | results, entries)
 
@@ -106,7 +106,7 @@ class Graft:
         equations = find_equations(carried.text)
         if len(equations) == 1 and not has_algebra(carried.text, equations):
             for item in self._available(state):
-                if fits(step, equations[0], item):
+                if fits(carried.text, equations[0], item):
                     yield self._grafted(state, index, carried, equations[0], item)
         for item in self._available(state)[:1]:
             text = self._line(item, index)
@@ -145,17 +145,28 @@ class Graft:
             return None
         if not results <= self.plan.values | self._given | state.known:
             return None
+        if results and len(self.plan.items) - 1 in state.done:
+            return None
         if any(
             not self._sourced(number, state.known | results) for number in _outside(carried.text, equations)
         ):
             return None
-        done = frozenset(item.index for item in self.plan.items if item.values <= results | state.known)
-        reached = state.done | frozenset(i for i in done if self.plan.items[i].values & results)
+        reached = self._reached(state.done, results, state.known)
         cost = state.cost + _difference(self.trajectory.steps[index].text, carried.text)
         values = tuple(sorted(carried.values.items()))
         return State(
             cost, reached, values, state.known | results, (*state.entries, Entry(index, carried.text))
         )
+
+    def _reached(
+        self, done: frozenset[int], results: Collection[Fraction], known: Collection[Fraction] = ()
+    ) -> frozenset[int]:
+        """`done` and the items that `results` derive: one result at least is new, and the needs are met."""
+        for item in self.plan.items:
+            derived = not item.values.isdisjoint(results) and item.values <= {*results, *known}
+            if derived and item.needs <= done:
+                done |= {item.index}
+        return done
 
     def _sourced(self, number: Number, known: frozenset[Fraction] | set[Fraction]) -> bool:
         if number.value in known or number.value == 1:

@@ -23,7 +23,7 @@ def format_value(value: Fraction, like: str = "", grouped: bool = False) -> str:
 
 
 def _places(value: Fraction, like: str) -> int:
-    shown = len(like.rpartition(".")[2]) if "." in like else 0
+    shown = len(like.rpartition(".")[2]) if "." in like and like.endswith("0") else 0
     for places in range(PLACES + 1):
         if (value * 10**places).denominator == 1:
             return max(places, shown) if places or shown == 2 else 0
