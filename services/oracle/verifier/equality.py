@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,7 @@ from services.oracle.verifier.question import Outcome, Question
 _EXHAUSTED = (MemoryError, RecursionError, OverflowError)
 _FORMULA = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin")
 _SYMBOLIC = re.compile(r"[\\^_{}=<>|]|\d\s*[-+*/]")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORDS = re.compile(r"[^\W\d_]{3,}")
 _WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|rm|mbox)\s*\{([^{}]*)\}")
 _SUBSCRIPT = re.compile(r"_\{?\s*\\?([A-Za-z0-9]+)\s*\}?")
@@ -98,10 +100,15 @@ def _bare_equal(gold: str, answer: str, question: Question) -> bool:
     plain = same_numbers(gold, answer, question.precision)
     if plain is not None:
         return plain
-    if _parsed_equal(f"${gold}$", f"${answer}$", question):
+    if _formulas_equal(gold, answer, question):
         return True
     simple = _simplified(gold), _simplified(answer)
-    return simple != (gold, answer) and _parsed_equal(f"${simple[0]}$", f"${simple[1]}$", question)
+    return simple != (gold, answer) and _formulas_equal(*simple, question)
+
+
+def _formulas_equal(gold: str, answer: str, question: Question) -> bool:
+    """Compare two formulas as a whole: no figure is picked from one that can't be parsed."""
+    return _parsed_equal(f"${gold}$", f"${answer}$", replace(question, notations=("latex",)))
 
 
 def _simplified(text: str) -> str:
@@ -155,5 +162,8 @@ def _readable(question: Question) -> bool:
         return True
     if not _SYMBOLIC.search(gold):
         return bool(gold)
-    text = question.gold if _FORMULA.search(question.gold) else f"${gold}$"
-    return any(not isinstance(found, str) for found in _parse(text, question)) or bool(_WORDS.search(gold))
+    if question.whole and _FORMULA.search(question.gold):
+        found = _parse(question.gold, question)
+    else:
+        found = _parse(f"${gold}$", replace(question, notations=("latex",)))
+    return any(not isinstance(part, str) for part in found) or bool(_WORDS.search(_COMMAND.sub("", gold)))

@@ -2,12 +2,14 @@
 
 The last explicit statement counts: a box, ``#### x``, a line ``A: x``, "the answer is x". Failing that, a
 text that is nothing but an answer is one; failing that, the result of the last line that has a number.
-All patterns are linear; no text is evaluated here.
+Nothing is evaluated here, and the work is bounded: where a pattern could take the square of its input, it
+sees a window only.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,14 +33,19 @@ _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])[-−]?(?:\\?\$|[€£¥₹])?[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)\.(?=\d)|(?<!\d)\.(?=\d))?\d+"
     r"(?:\s*/\s*\d+)?(?:\s*\\?%)?"
 )
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|。")
+_SENTENCE_END = re.compile(r"(?:\.|(?<=[a-z]{2})!|\?)(?=\s|$)|。")
 _BETWEEN_BOXES = re.compile(
     r"(?:\\(?:quad|qquad|text|,|;|\)|\(|\]|\[)|and|or|for|part|\([a-z]\)|[\s$,;.{}&])*", re.IGNORECASE
 )
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4,}")
 _NO_FORMULA = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]{3,}|[-+*/=,;\s]\Z(?<!\s\s)")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _STRESSED = re.compile(r"\*\*\$?([-−]?[\d.,/]*\d)[^*\n\d]{0,20}\*\*")
 _LONGEST_BARE = 120
+_WINDOW = 2000
+_STATEMENTS_TRIED = 40
+_LINES_TRIED = 200
+_BOXES_JOINED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def final_answer(text: str) -> FinalAnswer | None:
 def _marked(text: str, strict: bool) -> Iterator[_Statement]:
     """The last usable statement of each kind; `strict` refuses prose without a formula or figure."""
     for how, pattern in (("hash", _HASH), ("line", _LINE), ("phrase", _PHRASE)):
-        for match in reversed(list(pattern.finditer(text))):
+        for match in reversed(deque(pattern.finditer(text), maxlen=_STATEMENTS_TRIED)):
             answer = _from_tail(match["tail"], strict or how == "phrase")
             if answer:
                 yield _Statement(match.start(), FinalAnswer(answer, how))
@@ -80,11 +87,11 @@ def _marked(text: str, strict: bool) -> Iterator[_Statement]:
 
 def _from_tail(tail: str, strict: bool) -> str | None:
     sentence = _first_sentence(tail).strip().strip("*").strip()
-    told_again = _PHRASE.search(sentence)
+    told_again = _PHRASE.search(sentence[:_WINDOW])
     if told_again:
-        return _from_tail(told_again["tail"], strict)
-    if not sentence:
-        return None
+        return _from_tail(sentence[told_again.start("tail") :], strict)
+    if not sentence or len(sentence) > _WINDOW:
+        return sentence or None
     words = len(re.findall(r"[^\W\d_]{2,}", _MATH.sub(" ", sentence)))
     if words <= 3:
         usable = not strict or len(sentence) <= _LONGEST_BARE
@@ -109,9 +116,10 @@ def _formulas(line: str) -> list[str]:
 
 
 def _first_sentence(tail: str) -> str:
-    """`tail` up to the first full stop outside a formula."""
-    covered = [match.span() for match in _MATH.finditer(tail)]
-    for stop in _SENTENCE_END.finditer(tail):
+    """`tail` up to the first full stop outside a formula; all of it where none is near."""
+    window = tail[:_WINDOW]
+    covered = [match.span() for match in _MATH.finditer(window)]
+    for stop in _SENTENCE_END.finditer(window):
         if not any(start < stop.start() < end for start, end in covered):
             return tail[: stop.start()]
     return tail
@@ -119,14 +127,14 @@ def _first_sentence(tail: str) -> str:
 
 def _boxed(text: str) -> _Statement | None:
     """The last box, joined with the boxes right before it when only separators stand between them."""
-    boxes = list(_BOX.finditer(text))
+    boxes = deque(_BOX.finditer(text), maxlen=_BOXES_JOINED)
     if not boxes:
         return None
     start, contents = boxes[-1].start(), [_content(text, boxes[-1].end())[0]]
-    for box in reversed(boxes[:-1]):
+    for box in list(boxes)[-2::-1]:
         content, end = _content(text, box.end())
         between = text[end:start]
-        if len(between) > 60 or not _BETWEEN_BOXES.fullmatch(between):
+        if end > start or len(between) > 60 or not _BETWEEN_BOXES.fullmatch(between):
             break
         if content not in contents:
             contents.insert(0, content)
@@ -141,7 +149,7 @@ def _content(text: str, opening: int) -> tuple[str, int]:
         token = text[opening:].split(maxsplit=1)[0].rstrip(".$")
         return token, opening + len(token)
     depth = 0
-    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, opening):
+    for match in _BRACE.finditer(text, opening):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)
         if depth == 0:
             return text[opening + 1 : match.start()].strip(), match.end()
@@ -152,9 +160,7 @@ def _content(text: str, opening: int) -> tuple[str, int]:
 def _bare(text: str) -> FinalAnswer | None:
     """`text` itself where it is one short line that isn't a sentence."""
     line = text.strip()
-    if not line or "\n" in line:
-        return None
-    if _UNSPACED.search(line):
+    if not line or "\n" in line or _UNSPACED.search(line[:_WINDOW]):
         return None
     prose = re.findall(r"[^\W\d_]{2,}", re.sub(r"\\[A-Za-z]+", " ", line))
     if len(line) > _LONGEST_BARE and (prose or " " in line):
@@ -165,8 +171,8 @@ def _bare(text: str) -> FinalAnswer | None:
 
 def _last_number(text: str) -> FinalAnswer | None:
     """The result of the last line with a number: after its last ``=``, else its last formula or number."""
-    for line in reversed(text.splitlines()):
-        line = re.sub(r"<<[^<>]*>>", "", line)
+    for line in text.splitlines()[: -_LINES_TRIED - 1 : -1]:
+        line = re.sub(r"<<[^<>]*>>", "", line[-_WINDOW:])
         stressed = _STRESSED.findall(line)
         if stressed:
             return FinalAnswer(stressed[-1], "last_number")

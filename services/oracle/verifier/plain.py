@@ -20,6 +20,7 @@ _NUMBER = re.compile(
     r"(?P<tail>.*)",
     re.DOTALL,
 )
+_LONGEST_NUMBER = 4000  # digits that Python turns into a number without complaint: 4300
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _UNIT = re.compile(r"(?:\\text(?:bf|rm)?\{\s*)?(?P<words>[A-Za-z]{2,}\.?(?:[ /][A-Za-z]{2,}\.?){0,2})\s*\}?")
 _NOT_A_UNIT = re.compile(
@@ -76,7 +77,7 @@ class PlainNumber:
 
 def plain_number(text: str) -> PlainNumber | None:
     """The number that `text` consists of (currency, separators, per cent and a unit allowed), or None."""
-    match = _NUMBER.fullmatch(undress(text))
+    match = _NUMBER.fullmatch(undress(text)) if len(text) <= _LONGEST_NUMBER else None
     if match is None:
         return None
     tail = _tail(match["tail"].strip())

@@ -100,8 +100,20 @@ def _serve(jobs: queue.SimpleQueue[_Job | None], limits: Limits) -> None:
         more = True
         while more:
             batch, more = _next_batch(jobs, limits.batch)
-            for job, outcome in zip(batch, _answer(process, batch, limits), strict=True):
-                job.answer.set_result(outcome)
+            wanted = [job for job in batch if job.answer.set_running_or_notify_cancel()]
+            _settle(process, wanted, limits)
+
+
+def _settle(process: _Worker, batch: list[_Job], limits: Limits) -> None:
+    """Give every job its outcome, or the error that kept it from one: nobody waits for ever."""
+    try:
+        outcomes = _answer(process, batch, limits)
+    except Exception as error:  # noqa: BLE001  (raised again where the answer is read)
+        for job in batch:
+            job.answer.set_exception(error)
+        return
+    for job, outcome in zip(batch, outcomes, strict=True):
+        job.answer.set_result(outcome)
 
 
 def _next_batch(jobs: queue.SimpleQueue[_Job | None], most: int) -> tuple[list[_Job], bool]:
@@ -144,6 +156,7 @@ class _Worker:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._pool = self._new_pool()
+        self._warm = False
 
     def __enter__(self) -> _Worker:
         return self
@@ -166,22 +179,27 @@ class _Worker:
 
     def ask(self, questions: tuple[Question, ...], seconds: float) -> tuple[Outcome, ...] | Outcome:
         """One outcome a question, or the one reason why there is none."""
-        wall = self._limits.wall_seconds
-        if not questions:
-            return ()
+        limits = self._limits
+        patience = limits.patience_seconds if self._warm else limits.wall_seconds + _START_SECONDS
         try:
-            future = self._pool.schedule(worker.judge_batch, args=[questions, seconds], timeout=wall)
-            return tuple(future.result(timeout=wall + _START_SECONDS))
+            future = self._pool.schedule(
+                worker.judge_batch, args=[questions, seconds], timeout=limits.wall_seconds
+            )
+            outcomes = tuple(future.result(timeout=patience))
         except ProcessExpired as expired:
             return _REASONS.get(expired.exitcode, Outcome.CRASH)
         except FutureTimeoutError:
             return self._replaced(Outcome.TIMEOUT) if not future.done() else Outcome.TIMEOUT
         except (BrokenProcessPool, RuntimeError):
             return self._replaced(Outcome.CRASH)
+        # Once the fork server has the libraries, a worker's successor is ready at once.
+        self._warm = os.getpid() == _HOME
+        return outcomes
 
     def _replaced(self, reason: Outcome) -> Outcome:
         self._stop()
         self._pool = self._new_pool()
+        self._warm = False
         return reason
 
 

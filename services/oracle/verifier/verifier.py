@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -12,7 +13,9 @@ from services.oracle.verifier.limits import Limits
 from services.oracle.verifier.plain import choice_letter, chosen_letter, same_numbers, undress
 from services.oracle.verifier.pool import WorkerPool
 from services.oracle.verifier.question import Outcome, Question
+from services.oracle.verifier.towers import same_towers
 from shared.domain import Correctness, Verdict
+from shared.errors import UnavailableError
 
 _VALUES = {Outcome.EQUAL: Correctness.CORRECT, Outcome.DIFFERENT: Correctness.INCORRECT}
 
@@ -26,9 +29,14 @@ class SandboxedVerifier:
     Args:
         workers: number of worker processes; they start with the first question that needs one.
         limits: bounds of one verification.
+
+    Raises:
+        UnavailableError: math-verify is not installed; or, from any method, the verifier is closed.
     """
 
     def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
+        if importlib.util.find_spec("math_verify") is None:
+            raise UnavailableError("math-verify is not installed; install the extra 'oracle'")
         self._limits = limits or Limits()
         self._pool = WorkerPool(workers, self._limits)
 
@@ -98,6 +106,8 @@ class SandboxedVerifier:
             return None
         equal = same_numbers(question.gold, question.answer, question.precision)
         if equal is None:
+            equal = same_towers(undress(question.gold), undress(question.answer))
+        if equal is None:
             return None
         return (Correctness.CORRECT if equal else Correctness.INCORRECT), "exact"
 
@@ -142,6 +152,12 @@ def _translated(outcome: Future[Outcome], found: FinalAnswer) -> Future[Verdict]
     future: Future[Verdict] = Future()
 
     def settle(done: Future[Outcome]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        error = done.exception()
+        if error is not None:
+            future.set_exception(error)
+            return
         said = done.result()
         value = _VALUES.get(said, Correctness.UNDECIDED)
         reason = "compared" if said in _VALUES else said.value

@@ -60,6 +60,8 @@ def _judge_within(question: Question, seconds: float) -> Outcome:
         return judge(question)
     except Exhausted:
         os._exit(EXIT_MEMORY)
+    except Exception:  # noqa: BLE001  (whatever a parser raises belongs to this question alone)
+        return Outcome.CRASH
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
