@@ -2,61 +2,118 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
 
-from services.student.engines.proxy import ProxyScorer
-from services.student.pieces import reasoning_spans
+from services.student.contrast import Contrast
+from services.student.engines.proxy import ProxyScorer, Reading
+from services.student.pieces import reasoning_spans, short_windows
 from shared.domain import GateVerdict, Span, StudentProfile
-from shared.ports import ScoreRequest
 from shared.style import conformal_threshold
 
 # Smallest lengths (tokens) of the buckets with a threshold of their own.
-BUCKETS = (1, 2, 4, 7, 11, 16, 24, 40)
-# A bucket needs this many native spans; else it shares the threshold of the next shorter one.
-ENOUGH = 60
-# The statistic is the mean surprisal of the most surprising stretch of this many tokens.
-STRETCH = 8
+BUCKETS = (1, 2, 4, 7, 12, 18, 26)
+# A bucket needs this many native spans; else it is joined to a neighbour.
+ENOUGH = 100
+# Nats that a choice within an open class may add to a token: a rare name or a long number is no style.
+WITHIN_CLASS = 8.0
+# Shorter spans say nothing by their letters and are judged by their surprisal alone.
+CONTRAST_FROM = 7
+Pieces = Callable[[str], Sequence[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Mean and deviation of the two measures on native steps: surprisal (nats a token) and log-odds."""
+
+    surprisal: tuple[float, float] = (0.0, 1.0)
+    odds: tuple[float, float] = (0.0, 1.0)
+
+    def statistic(self, surprisal: float, odds: float | None) -> float:
+        """Sum of the two in deviations from native; twice the first where the second is not asked."""
+        first = (surprisal - self.surprisal[0]) / self.surprisal[1]
+        return first + (first if odds is None else (odds - self.odds[0]) / self.odds[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is measured on a span: mean surprisal of its tokens (nats), log-odds (None: too short), tokens."""
+
+    surprisal: float
+    odds: float | None
+    tokens: int
 
 
 class ConformalGate:
-    """Implements `shared.ports.StyleGate` on the cross-fitted proxy.
+    """Implements `shared.ports.StyleGate` on the cross-fitted proxy and the contrast to other authors.
 
-    The statistic of a span is the largest mean surprisal (nats) of eight successive tokens within it (of all
-    its tokens where it is shorter). It passes where that is at most the threshold of its length.
+    The statistic of a span adds two measures, each in standard deviations from the mean of native steps: the
+    mean surprisal of its tokens in their place, and the log-odds that its words are another author's. A span
+    passes where that is at most the conformal threshold of its length.
     """
 
-    def __init__(self, proxy: ProxyScorer) -> None:
+    def __init__(self, proxy: ProxyScorer, contrast: Contrast, units: Units) -> None:
+        self.contrast = contrast
+        self.units = units
         self._proxy = proxy
+
+    @classmethod
+    def fit(cls, proxy: ProxyScorer, samples: Sequence[tuple[str, str]]) -> ConformalGate:
+        """Gate on native (problem, solution) samples, those that the proxy was fitted on."""
+        gate = cls(proxy, Contrast.fit(proxy.lexes, samples), Units())
+        steps = [one for one in gate._native(samples, reasoning_spans) if one.odds is not None]
+        gate.units = Units(
+            _moments([one.surprisal for one in steps]),
+            _moments([one.odds for one in steps if one.odds is not None]),
+        )
+        return gate
 
     def judge(self, problem: str, text: str, span: Span, profile: StudentProfile) -> GateVerdict:
         """Verdict on `text[span]` in its place; a span in which no token begins passes, with a reason."""
-        ((statistic, tokens),) = self.statistics(problem, text, [span])
-        if tokens == 0:
+        measured = self.measure(problem, text, [span])[0]
+        if measured.tokens == 0:
             return GateVerdict(True, 0.0, 0.0, 0, "no token begins in the span")
-        threshold = threshold_for(profile.thresholds, tokens)
-        if threshold == float("inf"):
-            return GateVerdict(True, statistic, 0.0, tokens, "too few native spans of this length")
-        return GateVerdict(statistic <= threshold, statistic, threshold, tokens)
+        statistic = self.statistic(measured)
+        threshold = threshold_for(profile.thresholds, measured.tokens)
+        return GateVerdict(statistic <= threshold, statistic, threshold, measured.tokens)
 
-    def statistics(self, problem: str, text: str, spans: Sequence[Span]) -> list[tuple[float, int]]:
-        """Statistic and number of tokens of each span of one text."""
-        scores = self._proxy.score([ScoreRequest(problem, text)])[0]
-        starts = [token.start for token in scores.spans]
-        found: list[tuple[float, int]] = []
-        for span in spans:
-            first, last = bisect_right(starts, span.start - 1), bisect_right(starts, span.end - 1)
-            found.append((_stretch(scores.surprisals[first:last]), last - first))
-        return found
+    def statistic(self, measured: Measured) -> float:
+        """The statistic that is compared with the threshold; higher is more foreign."""
+        return self.units.statistic(measured.surprisal, measured.odds)
 
-    def calibrate(self, samples: Iterable[tuple[str, str]], alpha: float) -> tuple[tuple[int, float], ...]:
-        """Thresholds by length bucket from native (problem, solution) samples."""
+    def measure(self, problem: str, text: str, spans: Sequence[Span]) -> list[Measured]:
+        """Both measures of each span of one text."""
+        reading = self._proxy.read(problem, text)
+        parts = zip(reading.surprisals, reading.symbols.extra, strict=True)
+        capped = [surprisal + min(extra, WITHIN_CLASS) for surprisal, extra in parts]
+        return [self._measure_span(problem, text, span, reading, capped) for span in spans]
+
+    def calibrate(self, samples: Sequence[tuple[str, str]], alpha: float) -> tuple[tuple[int, float], ...]:
+        """Thresholds by length bucket from native samples: their steps, and short stretches within them."""
         groups: list[list[float]] = [[] for _ in BUCKETS]
-        for problem, text in samples:
-            for statistic, tokens in self.statistics(problem, text, reasoning_spans(text)):
-                if tokens:
-                    groups[bisect_right(BUCKETS, tokens) - 1].append(statistic)
+        for pieces in (reasoning_spans, short_windows):
+            for measured in self._native(samples, pieces):
+                groups[bisect_right(BUCKETS, measured.tokens) - 1].append(self.statistic(measured))
         return _thresholds(groups, alpha)
+
+    def _native(self, samples: Iterable[tuple[str, str]], pieces: Pieces) -> Iterator[Measured]:
+        for problem, text in samples:
+            for measured in self.measure(problem, text, pieces(text)):
+                if measured.tokens:
+                    yield measured
+
+    def _measure_span(
+        self, problem: str, text: str, span: Span, reading: Reading, capped: Sequence[float]
+    ) -> Measured:
+        starts = (0, *reading.symbols.ends[:-1])
+        first, last = bisect_left(starts, span.start), bisect_left(starts, span.end)
+        if not text or first == last:
+            return Measured(0.0, None, 0)
+        odds = self.contrast.log_odds(problem, span.of(text)) if last - first >= CONTRAST_FROM else None
+        return Measured(fmean(capped[first:last]), odds, last - first)
 
 
 def threshold_for(thresholds: Sequence[tuple[int, float]], tokens: int) -> float:
@@ -65,21 +122,21 @@ def threshold_for(thresholds: Sequence[tuple[int, float]], tokens: int) -> float
     return thresholds[max(0, place)][1]
 
 
-def _stretch(surprisals: Sequence[float]) -> float:
-    if not surprisals:
-        return 0.0
-    width = min(STRETCH, len(surprisals))
-    return max(sum(surprisals[i : i + width]) for i in range(len(surprisals) - width + 1)) / width
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return 0.0, 1.0
+    return round(fmean(values), 9), round(pstdev(values), 9) or 1.0
 
 
 def _thresholds(groups: Sequence[Sequence[float]], alpha: float) -> tuple[tuple[int, float], ...]:
     """One conformal threshold a bucket; buckets with too few spans are joined to their neighbour."""
+    enough = max(ENOUGH, math.ceil(1 / alpha))
     joined: list[tuple[int, list[float]]] = []
     for least, group in zip(BUCKETS, groups, strict=True):
-        if joined and (len(group) < ENOUGH or len(joined[-1][1]) < ENOUGH):
+        if joined and (len(group) < enough or len(joined[-1][1]) < enough):
             joined[-1][1].extend(group)
         else:
             joined.append((least, list(group)))
-    if len(joined) > 1 and len(joined[-1][1]) < ENOUGH:
+    if len(joined) > 1 and len(joined[-1][1]) < enough:
         joined[-2][1].extend(joined.pop()[1])
-    return tuple((least, conformal_threshold(group, alpha)) for least, group in joined)
+    return tuple((least, round(conformal_threshold(group, alpha), 9)) for least, group in joined)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 TOKEN = re.compile(r" ?[^\W\d_]+(?:['’][^\W\d_]+)*| ?\d+(?:[.,]\d+)*| ?_+| ?[^\w\s]|\s|.", re.DOTALL)
 # A word is the student's own where it stands in at least this many of its texts ...
-OWN_TEXTS = 3
+OWN_TEXTS = 2
 # ... and is never counted as a word of the problem where it stands in this share of them.
-CLOSED_SHARE = 0.08
+CLOSED_SHARE = 0.03
 UNICODE = math.log(0x110000)
 TEN = math.log(10.0)
 # A word of the problem may come back in one of about this many forms (plural, possessive, as it is).

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import zlib
 
+from services.student.lexis import TOKEN
 from shared.domain import Span
 from shared.text.notation import answer_phrase
 from shared.text.segmentation import segment
@@ -36,3 +38,20 @@ def reasoning_spans(text: str) -> tuple[Span, ...]:
     if spans and is_answer_line(spans[-1].of(text)):
         return spans[:-1]
     return spans
+
+
+def short_windows(text: str) -> tuple[Span, ...]:
+    """Stretches of one, of two or three, and of four to six tokens, at places given by the text's hash.
+
+    Small edits (a number, a sign and a number) are as short as these.
+    """
+    ends = [found.end() for found in TOKEN.finditer(text)]
+    starts = [0, *ends]
+    seed = zlib.crc32(text.encode("utf-8", "surrogatepass"))
+    found: list[Span] = []
+    for salt, lengths in enumerate(((1,), (2, 3), (4, 5, 6))):
+        length = lengths[seed % len(lengths)]
+        if length <= len(ends):
+            first = zlib.crc32(bytes([salt]), seed) % (len(ends) - length + 1)
+            found.append(Span(starts[first], ends[first + length - 1]))
+    return tuple(found)

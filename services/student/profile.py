@@ -10,12 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from services.student.contrast import Contrast
 from services.student.engines.proxy import ProxyScorer
-from services.student.gate import ConformalGate
+from services.student.gate import ConformalGate, Units
 from services.student.pieces import step_spans
 from shared.domain import NativeBand, ScorerInfo, StudentProfile
 from shared.errors import FieldError, InputError, IntegrityError
-from shared.ports import Scorer, ScoreRequest, StyleGate
+from shared.ports import Scorer, ScoreRequest
 from shared.style import fit_band
 from shared.text.notation import observe
 
@@ -25,7 +29,7 @@ Sample = tuple[str, str]
 SCHEMA = "idiolect.profile/1"
 LEAST_SAMPLES = 200
 # More samples than this add seconds to the fit and next to nothing to the model.
-MOST_SAMPLES = 5_000
+MOST_SAMPLES = 3_000
 # A neural scorer reads this many of them for the band.
 BAND_SAMPLES = 400
 
@@ -43,7 +47,7 @@ class FittedStudent:
 
     profile: StudentProfile
     scorer: Scorer
-    gate: StyleGate
+    gate: ConformalGate
     samples: tuple[Sample, ...]
     kind: Kind
     model: str | None = None
@@ -53,7 +57,15 @@ class FittedStudent:
         folder.mkdir(parents=True, exist_ok=True)
         lines = (json.dumps({"problem": p, "text": t}, ensure_ascii=False) for p, t in self.samples)
         _write(folder / "samples.jsonl", "".join(f"{line}\n" for line in lines))
-        head = {"schema": SCHEMA, "kind": self.kind, "model": self.model, "profile": asdict(self.profile)}
+        with (folder / "contrast.npz").open("wb") as stream:
+            np.savez_compressed(stream, weights=self.gate.contrast.weights.astype(np.float32))
+        head = {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "model": self.model,
+            "units": asdict(self.gate.units),
+            "profile": asdict(self.profile),
+        }
         _write(folder / "profile.json", json.dumps(head, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -67,7 +79,7 @@ def fit_student(
 ) -> FittedStudent:
     """Fit a student on its own (problem, solution) samples, right or wrong; read once, in bounded memory.
 
-    Of more than 5,000 samples, those with the smallest hashes are used. Raises InputError for fewer than 200
+    Of more than 3,000 samples, those with the smallest hashes are used. Raises InputError for fewer than 200
     samples and FieldError for an alpha outside (0, 1).
     """
     if not 0 < alpha < 1:
@@ -81,7 +93,7 @@ def fit_student(
     proxy = ProxyScorer(kept)
     scorer = _scorer(kind, model, proxy)
     band = _band(scorer, kept)
-    gate = ConformalGate(proxy)
+    gate = ConformalGate.fit(proxy, kept)
     thresholds = gate.calibrate(kept, alpha)
     notation = observe([[span.of(text) for span in step_spans(text)] for _, text in kept]).pairs()
     body = StudentProfile(name, "", scorer.info, len(kept), band, alpha, thresholds, notation)
@@ -104,7 +116,8 @@ def load_student(folder: Path) -> FittedStudent:
     scorer = _scorer(head["kind"], head["model"], proxy)
     if scorer.info != profile.scorer or _digest(profile, kept) != profile.digest:
         raise IntegrityError(f"the profile in {folder} does not match its digest; build it again")
-    return FittedStudent(profile, scorer, ConformalGate(proxy), kept, head["kind"], head["model"])
+    gate = ConformalGate(proxy, Contrast(proxy.lexes, _read_weights(folder)), _units(head["units"]))
+    return FittedStudent(profile, scorer, gate, kept, head["kind"], head["model"])
 
 
 def _choose(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -170,6 +183,17 @@ def _read_head(folder: Path) -> dict[str, Any]:
     if head.get("schema") != SCHEMA:
         raise InputError(f"{path} is no {SCHEMA} file; build the profile again")
     return head
+
+
+def _read_weights(folder: Path) -> npt.NDArray[np.float64]:
+    with np.load(folder / "contrast.npz", allow_pickle=False) as stored:
+        weights: npt.NDArray[np.float64] = stored["weights"].astype(np.float64)
+    return weights
+
+
+def _units(raw: dict[str, list[float]]) -> Units:
+    surprisal, odds = raw["surprisal"], raw["odds"]
+    return Units((surprisal[0], surprisal[1]), (odds[0], odds[1]))
 
 
 def _read_samples(folder: Path) -> tuple[Sample, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from services.student.lexis import Lexis, Symbols, learn_lexis, vocabulary
 from services.student.ngram import Ngram
@@ -21,6 +22,15 @@ VERSION = "proxy-1"
 def fold_of(problem: str) -> int:
     """The fold of a problem: 0 .. FOLDS - 1, by the hash of its text."""
     return hashlib.sha256(problem.encode("utf-8", "surrogatepass")).digest()[0] % FOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as the model reads it: its symbols, and surprisal (nats) and rank of each among the symbols."""
+
+    symbols: Symbols
+    surprisals: list[float]
+    ranks: list[int]
 
 
 class ProxyScorer:
@@ -47,30 +57,43 @@ class ProxyScorer:
         """Label ``proxy``; the digest covers the samples and the version of the fit."""
         return self._info
 
+    @property
+    def lexes(self) -> tuple[Lexis, ...]:
+        """The lexis of each fold's model."""
+        return tuple(model.lexis for model in self._models)
+
     def score(self, requests: Sequence[ScoreRequest]) -> list[TokenScores]:
         """One result a request, in order."""
-        return [self._models[fold_of(r.problem)].score(r.problem, r.text) for r in requests]
+        return [_scores(self.read(request.problem, request.text)) for request in requests]
+
+    def read(self, problem: str, text: str) -> Reading:
+        """The solution of a problem as the model reads it."""
+        return self._models[fold_of(problem)].read(problem, text)
+
+
+def _scores(reading: Reading) -> TokenScores:
+    symbols = reading.symbols
+    starts = (0, *symbols.ends)
+    return TokenScores(
+        spans=tuple(map(Span, starts, symbols.ends)),
+        surprisals=tuple(map(float.__add__, reading.surprisals, symbols.extra)),
+        ranks=tuple(map(int.__add__, reading.ranks, symbols.ahead)),
+    )
 
 
 class _Model:
     """The model of one fold."""
 
     def __init__(self, samples: Sequence[tuple[str, str]]) -> None:
-        self._lexis: Lexis = learn_lexis(samples)
-        texts = [self._lexis.read(problem, text) for problem, text in samples]
+        self.lexis: Lexis = learn_lexis(samples)
+        texts = [self.lexis.read(problem, text) for problem, text in samples]
         names = ("@unknown", *vocabulary(texts))
         self._numbers = {name: number for number, name in enumerate(names)}
         self._ngram = Ngram((self._sequence(symbols) for symbols in texts), len(names))
 
-    def score(self, problem: str, text: str) -> TokenScores:
-        symbols = self._lexis.read(problem, text)
-        surprisals, ranks = self._ngram.run(self._sequence(symbols))
-        starts = (0, *symbols.ends)
-        return TokenScores(
-            spans=tuple(map(Span, starts, symbols.ends)),
-            surprisals=tuple(map(float.__add__, surprisals, symbols.extra)),
-            ranks=tuple(map(int.__add__, ranks, symbols.ahead)),
-        )
+    def read(self, problem: str, text: str) -> Reading:
+        symbols = self.lexis.read(problem, text)
+        return Reading(symbols, *self._ngram.run(self._sequence(symbols)))
 
     def _sequence(self, symbols: Symbols) -> list[int]:
         return [self._numbers.get(name, 0) for name in symbols.names]
