@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 
-from services.embedded.report.card import card
+from services.embedded.report.card import Card, card
 from services.embedded.report.choice import Choice
 from services.embedded.report.figures import figures
 from services.embedded.report.markup import Html, json_for_script, tag
 from services.embedded.report.overview import provenance, reasons, table, tiles, warnings
 from services.embedded.report.records import ResultFile, result_files
 from services.embedded.report.tally import Tally
+from services.embedded.report.tokens import token_strips
 from shared.errors import InputError
 
 MOST_SHOWN = 300
@@ -44,7 +44,7 @@ def write_report(inputs: list[Path], output: Path, most: int = MOST_SHOWN) -> Wr
     tally, choice = read(files, most)
     if not tally.size:
         raise InputError(f"no records in {', '.join(str(path) for path in inputs)}")
-    shown = choice.chosen()
+    shown = cards(files, choice)
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     draft.write_text(page(files, tally, shown), encoding="utf-8", newline="\n")
     draft.replace(output)
@@ -55,15 +55,25 @@ def read(files: list[ResultFile], most: int) -> tuple[Tally, Choice]:
     """One pass over all files."""
     tally, choice = Tally(), Choice(most)
     for place, file in enumerate(files):
-        for line, record in enumerate(file.records()):
-            tally.add(place, line, record)
-            if choice.wants(place, record["outcome"], line):
-                payload = json.dumps(card(record, place), ensure_ascii=False, allow_nan=False).encode()
-                choice.offer(place, record["outcome"], line, payload)
+        for number, (offset, record) in enumerate(file.records()):
+            tally.add(place, number, record)
+            choice.offer(place, record["outcome"], number, offset)
     return tally, choice
 
 
-def page(files: list[ResultFile], tally: Tally, shown: list[bytes]) -> str:
+def cards(files: list[ResultFile], choice: Choice) -> list[Card]:
+    """The chosen records as the page shows them, with their tokens where a sidecar has them."""
+    shown: list[Card] = []
+    for place, file in enumerate(files):
+        records = list(file.records_at(choice.chosen(place)))
+        strips = token_strips(file.path, {record["line"]: record for record in records})
+        for record in records:
+            strip = strips.get(record["line"])
+            shown.append(card(record, place) | ({"tokens": strip} if strip else {}))
+    return shown
+
+
+def page(files: list[ResultFile], tally: Tally, shown: list[Card]) -> str:
     """The page: a template whose slots are filled in one pass, so that no text can pose as a slot."""
     sheet, script = part("style.css"), part("page.js")
     slots = {
@@ -133,9 +143,9 @@ def showing(shown: int, total: int) -> Html:
     )
 
 
-def data(files: list[ResultFile], tally: Tally, shown: list[bytes]) -> dict[str, object]:
+def data(files: list[ResultFile], tally: Tally, shown: list[Card]) -> dict[str, object]:
     """What the script works on: the chosen records and the colour scale of each file."""
     scales = {
         f"{group.file}\n{group.student}": group.step_mean.quantile(0.95) for group in tally.groups.values()
     }
-    return {"files": [file.name for file in files], "scales": scales, "cards": [json.loads(c) for c in shown]}
+    return {"files": [file.name for file in files], "scales": scales, "cards": shown}

@@ -7,6 +7,7 @@ from typing import Any
 from services.embedded.report.rows import rows
 from services.embedded.report.shape import Record
 from services.embedded.report.tally import student_of
+from services.embedded.report.tokens import edited_ranges
 
 LONGEST = 20_000
 MOST_EDITS = 200
@@ -97,10 +98,6 @@ def style(record: Record) -> dict[str, Any] | None:
 
 def edited_steps(record: Record) -> set[int]:
     """Indices of the refined steps that hold text of an edit."""
-    shift, written = 0, []
-    for edit in record["edits"]:
-        start, end = edit["span"]
-        written.append((start + shift, start + shift + len(edit["after"])))
-        shift += len(edit["after"]) - (end - start)
+    written = edited_ranges(record, "refined")
     steps = enumerate(record["refined"]["steps"])
     return {i for i, (start, end) in steps if any(a < end and start < b for a, b in written)}

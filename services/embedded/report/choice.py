@@ -14,33 +14,27 @@ from dataclasses import dataclass, field
 # What a reader comes for is served more often.
 TURNS = {"repaired": 3, "regenerated": 3, "rejected": 2}
 
-Place = tuple[int, int]
-Entry = tuple[int, Place, bytes]
+Entry = tuple[int, int, int]
 
 
 @dataclass
 class Choice:
-    """At most `most` payloads, kept by file and outcome; memory is bounded by `most` payloads for each."""
+    """At most `most` records by file and outcome, each kept as its file and its offset there."""
 
     most: int
     heaps: dict[tuple[int, str], list[Entry]] = field(default_factory=dict)
 
-    def wants(self, file: int, outcome: str, line: int) -> bool:
-        """Whether a record could still be among the chosen."""
-        heap = self.heaps.get((file, outcome), [])
-        return self.most > 0 and (len(heap) < self.most or -rank(file, line) > heap[0][0])
-
-    def offer(self, file: int, outcome: str, line: int, payload: bytes) -> None:
-        """Keep a payload if it is among the first `most` of its file and outcome by digest."""
+    def offer(self, file: int, outcome: str, number: int, offset: int) -> None:
+        """Keep the record `number` of a file if it is among the first `most` of its kind by digest."""
         heap = self.heaps.setdefault((file, outcome), [])
-        heapq.heappush(heap, (-rank(file, line), (file, line), payload))
+        heapq.heappush(heap, (-rank(file, number), file, offset))
         if len(heap) > self.most:
             heapq.heappop(heap)
 
-    def chosen(self) -> list[bytes]:
-        """The payloads to show, in the order of files and lines."""
-        taken = [entry for entry, _ in zip(self._in_turn(), range(self.most), strict=False)]
-        return [payload for _, _, payload in sorted(taken, key=lambda entry: entry[1])]
+    def chosen(self, file: int) -> list[int]:
+        """Offsets of the records to show of one file, ascending."""
+        taken = zip(range(self.most), self._in_turn(), strict=False)
+        return sorted(offset for _, (_, place, offset) in taken if place == file)
 
     def _in_turn(self) -> Iterator[Entry]:
         queues = {key: sorted(heap) for key, heap in sorted(self.heaps.items())}
@@ -51,6 +45,6 @@ class Choice:
                         yield queue.pop()
 
 
-def rank(file: int, line: int) -> int:
+def rank(file: int, number: int) -> int:
     """A number that looks random and depends on the place only; small ranks are taken first."""
-    return int.from_bytes(hashlib.sha256(f"{file}:{line}".encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(f"{file}:{number}".encode()).digest()[:8], "big")

@@ -26,15 +26,24 @@ class ResultFile:
     unreadable: list[int] = field(default_factory=list)
     left_out: int = 0
 
-    def records(self) -> Iterator[Record]:
-        """The records in file order; a line that is none is counted, not raised."""
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """The records in file order, each with its offset; a line that is none is counted, not raised."""
+        offset = 0
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 record = parsed(line)
                 if record is not None:
-                    yield record
+                    yield offset, record
                 elif line.strip():
                     self._leave_out(number)
+                offset += len(line)
+
+    def records_at(self, offsets: list[int]) -> Iterator[Record]:
+        """The records that `records` found at some offsets."""
+        with self.path.open("rb") as lines:
+            for offset in offsets:
+                lines.seek(offset)
+                yield json.loads(lines.readline())
 
     def _leave_out(self, number: int) -> None:
         self.left_out += 1

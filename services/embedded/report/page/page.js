@@ -3,6 +3,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 12;
+const tokenEnds = {};
 const SHADES = 7;
 const state = { text: "", outcome: "", file: "", order: "place", page: 0 };
 
@@ -51,7 +52,7 @@ function cardOf(card) {
   const article = node("article", `card ${card.outcome}`, heading(card), node("p", "problem", card.problem), verdict(card), reference(card));
   article.append(rowsOf(card));
   if (card.cut) article.append(node("p", "blank", "This text is too long to be shown whole; both texts are cut here."));
-  if (card.style?.steps.length) article.append(strip(card));
+  if (card.style?.steps.length) article.append(...strips(card));
   article.append(numbers(card));
   if (card.tried.length) article.append(tried(card));
   return node("li", "", article);
@@ -144,18 +145,36 @@ function shade(value, end) {
   return Math.max(0, Math.min(SHADES - 1, Math.floor((value / (end || 1)) * SHADES)));
 }
 
-function strip(card) {
-  const end = data.scales[`${card.file}\n${card.student}`] || 1;
+function strips(card) {
+  const scorer = `${card.style.scorer} (${card.style.label})`;
+  if (!card.tokens) {
+    const end = data.scales[`${card.file}\n${card.student}`] || 1;
+    return [strip(`Surprisal of the refined text by step · ${scorer}`, stepCells(card, end), end)];
+  }
+  const end = tokenEnd(card.file);
+  const sides = ["native", "refined"].filter((side) => card.tokens[side]);
+  return sides.map((side) => strip(`Surprisal of the ${side} text by token · ${scorer}`, tokenCells(card.tokens[side], end), end));
+}
+
+// The 95th percentile of the shown tokens of a file.
+function tokenEnd(file) {
+  if (!(file in tokenEnds)) {
+    const cards = data.cards.filter((card) => card.file === file && card.tokens);
+    const values = cards.flatMap((card) => Object.values(card.tokens).flat().map((token) => token[1])).sort((a, b) => a - b);
+    tokenEnds[file] = values[Math.floor(0.95 * (values.length - 1))] || 1;
+  }
+  return tokenEnds[file];
+}
+
+function strip(title, cells, end) {
   const readout = node("div", "readout", "Point at a cell to read it.");
-  const cells = card.tokens ? tokenCells(card, end) : stepCells(card, end);
-  const unit = card.tokens ? "token" : "step";
   const told = [...cells.children].slice(0, 60).map((cell) => cell.title).join("; ");
   cells.setAttribute("role", "img");
-  cells.setAttribute("aria-label", `Surprisal of the refined text. ${told}`);
+  cells.setAttribute("aria-label", `${title}. ${told}`);
   for (const kind of ["pointerover", "focusin", "click"]) {
     cells.addEventListener(kind, (event) => { if (event.target.title) readout.textContent = event.target.title; });
   }
-  const caption = node("div", "caption", node("span", "", `Surprisal of the refined text by ${unit} · ${card.style.scorer} (${card.style.label})`), scale(end));
+  const caption = node("div", "caption", node("span", "", title), scale(end));
   return node("div", "strip", caption, cells, readout);
 }
 
@@ -174,8 +193,8 @@ function stepCells(card, end) {
   return node("div", "cells", ...cells);
 }
 
-function tokenCells(card, end) {
-  const cells = card.tokens.map(([text, value, edited]) => cellOf(`${JSON.stringify(text)}: ${number(value)} nats${edited ? ", edited" : ""}`, value, end, edited));
+function tokenCells(tokens, end) {
+  const cells = tokens.map(([text, value, edited]) => cellOf(`“${text}” ${number(value)} nats${edited ? ", edited" : ""}`, value, end, edited));
   return node("div", "cells fine", ...cells);
 }
 
