@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from services.oracle.rewriters.plan import PlanItem, content_words
+from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
 from shared.quantities.equations import Equation
 
@@ -28,7 +28,7 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
     Money stays money, the counted noun stays the counted noun, and most content words are shared.
     """
     ours = counted(sentence, equation)
-    theirs = counted(item.line, item.derivations[-1].equation)
+    theirs = counted(item.line, equation_of(item.derivations[-1]))
     if ours and theirs and not ours & theirs:
         return False
     words = content_words(sentence)

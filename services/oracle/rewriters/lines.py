@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import takewhile
 
 from services.oracle.rewriters.operation import regrafted
-from services.oracle.rewriters.plan import PlanItem
+from services.oracle.rewriters.plan import PlanItem, equation_of
 from services.oracle.rewriters.script import Entry
 from services.oracle.rewriters.typeset import currency_before, equation, leaf_of, restated
 from services.oracle.rewriters.values import format_value
@@ -60,12 +60,12 @@ class Voice:
         """The equations of a line alone, each with its unit."""
         shown = []
         for derivation in item.derivations:
-            result = derivation.equation.result
-            currency = currency_before(item.line, result.span.start, derivation.equation)
+            found = equation_of(derivation)
+            currency = currency_before(item.line, found.result.span.start, found)
             text = equation(
                 derivation.expression, derivation.result, self.notation, leaf_of(item.line), currency
             )
-            unit = self._unit(item.line, derivation.equation) if not currency else ""
+            unit = self._unit(item.line, found) if not currency else ""
             shown.append(f"{text} {unit}".rstrip())
         opener = f"{self.notation.connector} " if self.notation.connector else ""
         return opener + ", ".join(shown)

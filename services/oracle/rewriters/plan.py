@@ -10,6 +10,7 @@ from functools import cached_property
 
 from shared.domain import Problem
 from shared.quantities.derivations import Derivation, derivations
+from shared.quantities.equations import Equation
 from shared.quantities.numbers import find_numbers
 from shared.quantities.words import FUNCTION_WORDS, singular
 from shared.text.segmentation import segment
@@ -80,6 +81,13 @@ def plan_of(problem: Problem) -> Plan | None:
         return None
     wanted = _ancestors(items, last)
     return Plan(tuple(_renumbered([item for item in items if item.index in wanted])), answer)
+
+
+def equation_of(derivation: Derivation) -> Equation:
+    """The equation behind a plan's derivation; only worked-out ones enter a plan."""
+    if derivation.equation is None:
+        raise ValueError("an operation that is not worked out is no part of a plan")
+    return derivation.equation
 
 
 def content_words(text: str) -> frozenset[str]:
