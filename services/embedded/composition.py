@@ -126,12 +126,14 @@ def rewriters(settings: RunSettings) -> Sequence[Sequence[Rewriter]]:
     from services.oracle.rewriters.reference_graft import ReferenceGraft
 
     rules: list[list[Rewriter]] = [[Arithmetic(), Operation()], [ReferenceGraft()]]
-    return [rules[0], _student_tier(settings), rules[1]] if settings.generate else rules
+    if not settings.generate:
+        return rules
+    return [rules[0], student_tier(settings.student_model, Sampling()), rules[1]]
 
 
-def _student_tier(settings: RunSettings) -> list[Rewriter]:
+def student_tier(model: str | None, sampling: Sampling) -> list[Rewriter]:
+    """The rewriters in which the student itself goes on, on one generator."""
     from services.student.engines.generator import TransformersGenerator
 
-    generator = TransformersGenerator.load(settings.student_model)
-    sampling = Sampling()
+    generator = TransformersGenerator.load(model)
     return [StudentContinue(generator, sampling), StudentGuided(generator, sampling)]
