@@ -18,8 +18,9 @@ def score_row(line: int, side: str, text: str) -> dict[str, Any]:
     """A sidecar row with one token a word, its surprisal the length of the word."""
     words = list(re.finditer(r"\S+", text))
     return {
-        "line": line, "id": "x", "side": side, "start": [w.start() for w in words],
-        "end": [w.end() for w in words], "surprisal": [float(len(w[0])) for w in words], "rank": [1] * len(words),
+        "line": line, "id": "x", "side": side,
+        "start": [word.start() for word in words], "end": [word.end() for word in words],
+        "surprisal": [float(len(word[0])) for word in words], "rank": [1] * len(words),
     }  # fmt: skip
 
 

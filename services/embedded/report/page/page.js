@@ -153,7 +153,7 @@ function strips(card) {
   }
   const end = tokenEnd(card.file);
   const sides = ["native", "refined"].filter((side) => card.tokens[side]);
-  return sides.map((side) => strip(`Surprisal of the ${side} text by token · ${scorer}`, tokenCells(card.tokens[side], end), end));
+  return sides.map((side) => strip(`Surprisal of the ${side} text by token · ${scorer}`, tokenCells(card.tokens[side], end, side), end));
 }
 
 // The 95th percentile of the shown tokens of a file.
@@ -193,9 +193,9 @@ function stepCells(card, end) {
   return node("div", "cells", ...cells);
 }
 
-function tokenCells(tokens, end) {
+function tokenCells(tokens, end, side) {
   const cells = tokens.map(([text, value, edited]) => cellOf(`“${text}” ${number(value)} nats${edited ? ", edited" : ""}`, value, end, edited));
-  return node("div", "cells fine", ...cells);
+  return node("div", `cells fine ${side === "native" ? "gone" : ""}`, ...cells);
 }
 
 function cellOf(title, value, end, edited) {
