@@ -139,6 +139,11 @@ class FileRun:
         """How far the run has come, as committed."""
         return self._state.position
 
+    @property
+    def pinned(self) -> Mapping[str, Setting]:
+        """The run's identity by dotted name."""
+        return self._state.identity
+
     def pin(self, parts: Mapping[str, Setting]) -> None:
         """Adds what is known only after the parts are built (profile, engines) to the run's identity."""
         check_drift(self._state.identity, parts)
@@ -153,7 +158,7 @@ class FileRun:
         with self.source.open("rb") as stream:
             stream.seek(self.position.offset)
             raws = raw_lines(stream, number=self.position.line, offset=self.position.offset)
-            self._settle_all(settle(_limited(raws, self._limit), workshop), watch)
+            self._settle_all(settle(limited(raws, self._limit), workshop), watch)
         self._finish()
         return self.position
 
@@ -288,7 +293,8 @@ def advanced(position: Position, line: Settled) -> Position:
     )
 
 
-def _limited(raws: Iterator[RawLine], limit: int | None) -> Iterator[RawLine]:
+def limited(raws: Iterator[RawLine], limit: int | None) -> Iterator[RawLine]:
+    """`raws` up to line number `limit`."""
     return raws if limit is None else takewhile(lambda raw: raw.number <= limit, raws)
 
 
