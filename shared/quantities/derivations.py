@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from shared.domain import Span
-from shared.quantities.equations import Equation, find_equations
+from shared.quantities.equations import Equation, find_assignments, find_equations
 from shared.quantities.expressions import Expression, evaluate
 from shared.quantities.numbers import Number, find_numbers
 
@@ -24,7 +24,8 @@ class Derivation:
         expression: the first side of the chain that holds an operation.
         operands: values of its numbers, left to right, unsigned.
         unit: the noun behind the result, lower-case singular.
-        equation: the equation as found.
+        equation: the equation as found; None where the operation is named but not worked out
+            (``x = 80 / 4.``): `result` is then its exact value and `result_span` that of the operation.
     """
 
     step: int
@@ -34,7 +35,7 @@ class Derivation:
     expression: Expression
     operands: tuple[Fraction, ...]
     unit: str | None
-    equation: Equation
+    equation: Equation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ def derivations(steps: Sequence[str]) -> tuple[Derivation, ...]:
     )
 
 
+def implied_derivations(steps: Sequence[str]) -> tuple[Derivation, ...]:
+    """`derivations` together with the operations that are named but not worked out, in order."""
+    named = [
+        Derivation(
+            step, one.span, one.value, one.span, one.expression, _operands(one.expression), one.unit, None
+        )
+        for step, text in enumerate(steps)
+        for one in find_assignments(text)
+        if one.value is not None
+    ]
+    return tuple(sorted((*derivations(steps), *named), key=lambda made: (made.step, made.span)))
+
+
 def derivation_of(step: int, equation: Equation) -> Derivation | None:
     """`equation` as a derivation; of 24 = 6 * 4 the left side is the result."""
     expression = equation.derivation
@@ -67,8 +81,11 @@ def derivation_of(step: int, equation: Equation) -> Derivation | None:
         value, span, unit = evaluate(equation.left), equation.left.span, None
     if value is None:
         return None
-    operands = tuple(leaf.value for leaf in expression.leaves() if leaf.value is not None)
-    return Derivation(step, equation.span, value, span, expression, operands, unit, equation)
+    return Derivation(step, equation.span, value, span, expression, _operands(expression), unit, equation)
+
+
+def _operands(expression: Expression) -> tuple[Fraction, ...]:
+    return tuple(leaf.value for leaf in expression.leaves() if leaf.value is not None)
 
 
 def statements(steps: Sequence[str]) -> tuple[Statement, ...]:

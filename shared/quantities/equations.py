@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from shared.domain import Span
-from shared.quantities.expressions import MAX_TOKENS, Expression, evaluate, parse_tokens
+from shared.quantities.expressions import MAX_TOKENS, Expression, evaluate, parse_tokens, units_length
 from shared.quantities.tokens import Kind, Token, scan
 from shared.quantities.words import FUNCTION_WORDS, singular
 
@@ -100,6 +100,19 @@ def _find(text: str) -> tuple[Equation, ...]:
     alone = [t for t in tokens if t.kind is Kind.NOTE and Span(t.start, t.end) not in covered]
     found += [equation for note in alone for equation in _inside(note, tokens)]
     return tuple(sorted(found, key=lambda equation: equation.span))
+
+
+def find_assignments(text: str) -> tuple[Result, ...]:
+    """Operations that are named but not worked out there: ``x = 80 / 4.``, ``Steps left = 10,000 - 6,000``."""
+    tokens = scan(text)
+    sides = _sided(tokens)
+    shared = {side.left.span for side in sides if side.left is not None}
+    return tuple(
+        _result(side, tokens)
+        for side in sides
+        if side.left is None and side.right is not None and not side.right.is_leaf
+        if side.right.span not in shared
+    )
 
 
 def links(equation: Equation) -> tuple[Link, ...]:
@@ -267,16 +280,7 @@ def _is_label(tokens: Sequence[Token], place: int, floor: int) -> bool:
 
 def _past_words(tokens: Sequence[Token], place: int, stop: int) -> int:
     """Skips unit words (``3 + 4 eggs =``)."""
-    for _ in range(5):
-        if place >= stop:
-            break
-        token = tokens[place]
-        unit = token.kind is Kind.WORD and token.text not in FUNCTION_WORDS
-        per = token.text == "/" and place + 1 < stop and tokens[place + 1].kind is Kind.WORD
-        if not unit and not per:
-            break
-        place += 1
-    return place
+    return place + units_length(tokens, place, stop)
 
 
 def _right_of(tokens: Sequence[Token], start: int, ceiling: int) -> tuple[Expression, int] | None:

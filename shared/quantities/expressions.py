@@ -13,12 +13,13 @@ from fractions import Fraction
 
 from shared.domain import Span
 from shared.quantities.tokens import Kind, Token, scan
-from shared.quantities.words import FUNCTION_WORDS
+from shared.quantities.words import FUNCTION_WORDS, PHRASE_WORDS
 
 MAX_EXPONENT = 64
 MAX_BITS = 4096
 MAX_DEPTH = 16
-MAX_UNIT_WORDS = 4
+MAX_UNIT_WORDS = 5
+MAX_REMARK = 9
 MAX_TOKENS = 160
 
 
@@ -79,6 +80,11 @@ def parse_tokens(tokens: Sequence[Token], start: int, stop: int) -> tuple[Expres
     parser = _Parser(tokens, start, min(stop, start + MAX_TOKENS))
     tree = parser.sum(0)
     return (tree, parser.index) if tree else None
+
+
+def units_length(tokens: Sequence[Token], start: int, stop: int) -> int:
+    """How many of ``tokens[start:stop]`` are unit words, counted from `start`."""
+    return _Parser(tokens, start, stop).past_units()
 
 
 def evaluate(expression: Expression) -> Fraction | None:
@@ -220,7 +226,7 @@ class _Parser:
 
     def _sign(self, signs: str) -> str:
         """Consumes unit words and the operator behind them, if that operator is one of `signs`."""
-        ahead = self._past_units()
+        ahead = self.past_units()
         token = self.peek(ahead)
         if token is None or token.kind is not Kind.OPERATOR or token.text not in signs:
             return ""
@@ -350,7 +356,7 @@ class _Parser:
         )
 
     def _closing(self) -> Token | None:
-        ahead = self._past_units()
+        ahead = self.past_units()
         token = self.peek(ahead)
         if token is None or token.kind is not Kind.CLOSE:
             return None
@@ -376,43 +382,41 @@ class _Parser:
         braced = token is not None and token.kind is Kind.OPEN and token.text == "{"
         return self._group(depth) if braced and depth <= MAX_DEPTH else None
 
-    def _past_units(self) -> int:
-        """How many tokens ahead are unit words: ``eggs``, ``dollars/hour``, ``(adult tickets)``."""
+    def past_units(self) -> int:
+        """How many tokens ahead are unit words: ``eggs``, ``dollars/hour``, ``hours in a day``."""
         ahead, words, token = 0, 0, self.peek()
         while token is not None and words <= MAX_UNIT_WORDS:
-            following = self.peek(ahead + 1)
-            if token.kind is Kind.WORD and token.text not in FUNCTION_WORDS:
+            remark = self._remark(ahead)
+            phrase = words > 0 and token.text in PHRASE_WORDS
+            if remark:
+                ahead += remark
+            elif token.kind is Kind.WORD and (phrase or token.text not in FUNCTION_WORDS):
                 words += 1
-            elif not _is_per(token, following) and not _is_remark(token, following, self.peek(ahead + 2)):
-                break
-            ahead += 1
-            token = self.peek(ahead)
-            if token is not None and token.kind is Kind.CLOSE and self._opened(ahead):
                 ahead += 1
-                token = self.peek(ahead)
+            elif _is_per(token, self.peek(ahead + 1)):
+                ahead += 1
+            else:
+                break
+            token = self.peek(ahead)
         return ahead
 
-    def _opened(self, ahead: int) -> bool:
-        """Whether the bracket closing at `ahead` was opened among the unit words."""
-        kinds = [self.tokens[self.index + place].kind for place in range(ahead)]
-        return kinds.count(Kind.OPEN) > kinds.count(Kind.CLOSE)
+    def _remark(self, ahead: int) -> int:
+        """Length of a bracket at `ahead` that holds words only; 0 where there is none."""
+        token = self.peek(ahead)
+        if token is None or token.kind is not Kind.OPEN:
+            return 0
+        for length in range(2, MAX_REMARK):
+            inner = self.peek(ahead + length - 1)
+            if inner is None or inner.kind not in (Kind.WORD, Kind.CLOSE):
+                return 0
+            if inner.kind is Kind.CLOSE:
+                return length if length > 2 else 0
+        return 0
 
 
 def _is_per(token: Token, following: Token | None) -> bool:
     """The slash of ``miles/hour``."""
     return token.text == "/" and following is not None and following.kind is Kind.WORD
-
-
-def _is_remark(token: Token, following: Token | None, second: Token | None) -> bool:
-    """The bracket of ``10 (adult tickets)``, which holds words only."""
-    words = (Kind.WORD, Kind.CLOSE)
-    return (
-        token.kind is Kind.OPEN
-        and following is not None
-        and following.kind is Kind.WORD
-        and second is not None
-        and second.kind in words
-    )
 
 
 def _leaf(token: Token) -> Expression:

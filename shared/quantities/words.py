@@ -71,6 +71,10 @@ _FUNCTION = (
 )
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
 
+# Function words that may stand inside a unit phrase: 24 hours in a day, 3 dollars for each of the boys.
+_PHRASING = "a an the per of for from each every in on at to his her its their"
+PHRASE_WORDS = frozenset(_PHRASING.split())
+
 # Symbols of units that may be written right behind the digits ("5km"); other letters there are variables.
 _SYMBOLS = "km cm mm kg mg ml kl dl lb lbs oz hr hrs ft mi mph kph min mins sec secs yd yds gb mb tb cents"
 ATTACHED_UNITS = frozenset(_SYMBOLS.split())
