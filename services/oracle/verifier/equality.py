@@ -64,6 +64,9 @@ def watched(work: Callable[[], Outcome]) -> Outcome:
     try:
         outcome = work()
     finally:
+        # Python drops a tracer that can't be called any more, as at the bottom of the stack.
+        if sys.gettrace() is not trace:
+            met.append(RecursionError)
         sys.settrace(None)
     if met and outcome is not Outcome.EQUAL:
         raise Exhausted(met[0].__name__)
@@ -94,7 +97,7 @@ def _stated_equal(gold: str, answer: str, question: Question) -> bool:
 
 
 def _bare_equal(gold: str, answer: str, question: Question) -> bool:
-    gold, answer = undress(gold), undress(answer)
+    gold, answer = undress(_unboxed(gold)), undress(_unboxed(answer))
     if gold == answer or _letters_only(gold) == _letters_only(answer) != "":
         return True
     plain = same_numbers(gold, answer, question.precision)
@@ -104,6 +107,12 @@ def _bare_equal(gold: str, answer: str, question: Question) -> bool:
         return True
     simple = _simplified(gold), _simplified(answer)
     return simple != (gold, answer) and _formulas_equal(*simple, question)
+
+
+def _unboxed(text: str) -> str:
+    """What the box in `text` holds, where there is one."""
+    stated = final_answer(text) if "\\boxed" in text or "\\fbox" in text else None
+    return stated.text if stated else text
 
 
 def _formulas_equal(gold: str, answer: str, question: Question) -> bool:

@@ -40,6 +40,8 @@ _BETWEEN_BOXES = re.compile(
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4,}")
 _NO_FORMULA = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]{3,}|[-+*/=,;\s]\Z(?<!\s\s)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_CALCULATOR_NOTE = re.compile(r"<<[^<>\n]*>>")
+_ARITHMETIC = re.compile(r"(?=.*\d)[\d\s.,$+*/×÷()=-]+")
 _STRESSED = re.compile(r"\*\*\$?([-−]?[\d.,/]*\d)[^*\n\d]{0,20}\*\*")
 _LONGEST_BARE = 120
 _WINDOW = 2000
@@ -68,6 +70,7 @@ class _Statement:
 
 def final_answer(text: str) -> FinalAnswer | None:
     """The final answer that `text` states, or None where it states none."""
+    text = _CALCULATOR_NOTE.sub("", text)
     boxed = _boxed(text)
     stated = [s for s in (boxed, *_marked(text, strict=boxed is not None)) if s is not None]
     if stated:
@@ -165,14 +168,15 @@ def _bare(text: str) -> FinalAnswer | None:
     prose = re.findall(r"[^\W\d_]{2,}", re.sub(r"\\[A-Za-z]+", " ", line))
     if len(line) > _LONGEST_BARE and (prose or " " in line):
         return None
-    equation = "=" in line and len(prose) > 1
+    left, equals, _ = line.rpartition("=")
+    equation = equals and (len(prose) > 1 or _ARITHMETIC.fullmatch(left))
     return FinalAnswer(line, "bare") if len(prose) <= 3 and not equation else None
 
 
 def _last_number(text: str) -> FinalAnswer | None:
     """The result of the last line with a number: after its last ``=``, else its last formula or number."""
     for line in text.splitlines()[: -_LINES_TRIED - 1 : -1]:
-        line = re.sub(r"<<[^<>]*>>", "", line[-_WINDOW:])
+        line = line[-_WINDOW:]
         stressed = _STRESSED.findall(line)
         if stressed:
             return FinalAnswer(stressed[-1], "last_number")

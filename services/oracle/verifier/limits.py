@@ -10,7 +10,7 @@ class Limits:
     """Bounds of time, memory and size; every verification is answered within twice `seconds`.
 
     Attributes:
-        seconds: processor time of one verification; the wall clock may run 1.25 times as long.
+        seconds: processor time of one verification; the wall clock may run 1.6 times as long.
         memory: bytes that a worker may allocate beyond what it holds after loading its libraries.
         text: characters of a whole solution; a longer one is undecided ``too_long``.
         answer: characters of a final answer or of gold that may be parsed; longer is ``too_long``
@@ -29,7 +29,7 @@ class Limits:
     @property
     def wall_seconds(self) -> float:
         """Wall-clock time after which the worker is killed, whatever it is doing."""
-        return 1.25 * self.seconds
+        return 1.6 * self.seconds
 
     @property
     def patience_seconds(self) -> float:
