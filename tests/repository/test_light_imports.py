@@ -33,7 +33,9 @@ def loaded_by(packages: str) -> set[str]:
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("packages", ["shared", "services.pipeline", "services.embedded.commands"])
+@pytest.mark.parametrize(
+    "packages", ["shared", "services.pipeline", "services.embedded.cli", "services.embedded.commands"]
+)
 def test_every_module_imports_without_a_heavy_library(packages: str) -> None:
     assert loaded_by(packages).isdisjoint(HEAVY)
 
