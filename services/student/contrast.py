@@ -26,10 +26,10 @@ Features = npt.NDArray[np.int32]
 
 WIDTH = 1 << 15
 PENALTY = 1e-4
-ROUNDS = 150
-RATE = 0.05
+ROUNDS = 60
+RATE = 0.1
 # Steps of either side that are used at most.
-MOST = 3_000
+MOST = 1_800
 BACKGROUND = Path(__file__).parent / "data" / "background.jsonl"
 _DIGIT = re.compile(r"\d")
 

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 TOKEN = re.compile(r" ?[^\W\d_]+(?:['’][^\W\d_]+)*| ?\d+(?:[.,]\d+)*| ?_+| ?[^\w\s]|\s|.", re.DOTALL)
 # A word is the student's own where it stands in at least this many of its texts ...
@@ -83,6 +84,7 @@ def learn_lexis(samples: Sequence[tuple[str, str]]) -> Lexis:
     return Lexis(frozenset(token for token, n in texts.items() if n >= OWN_TEXTS), closed, letters, letter)
 
 
+@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """The word without its possessive or plural ending, in lower case."""
     word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
@@ -102,19 +104,26 @@ def _letters(pairs: Counter[str]) -> tuple[dict[str, float], float]:
     return letters, UNICODE - math.log(0.05)
 
 
+@lru_cache(maxsize=512)
+def _terms(problem: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Stems of the words and values of the numbers of a problem, each with its place in order."""
+    stems: dict[str, int] = {}
+    numbers: dict[str, int] = {}
+    for token in TOKEN.findall(problem):
+        core = token.strip()
+        if core[:1].isdecimal():
+            numbers.setdefault(core.replace(",", ""), len(numbers))
+        elif core[:1].isalpha():
+            stems.setdefault(stem(core), len(stems))
+    return stems, numbers
+
+
 class _Reader:
     """Reads one solution; knows the words and numbers of its problem and those already used."""
 
     def __init__(self, lexis: Lexis, problem: str) -> None:
         self._lexis = lexis
-        self._stems: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
-        for token in TOKEN.findall(problem):
-            core = token.strip()
-            if core[:1].isdigit():
-                self._numbers.setdefault(core.replace(",", ""), len(self._numbers))
-            elif core[:1].isalpha():
-                self._stems.setdefault(stem(core), len(self._stems))
+        self._stems, self._numbers = _terms(problem)
         self._used: dict[str, int] = {}
 
     def read(self, text: str) -> Symbols:

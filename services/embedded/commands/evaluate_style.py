@@ -1,0 +1,131 @@
+"""`idiolect evaluate-style`: does the style gate tell one author's steps from another's?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from services.student.evaluation import Pair, StyleEvaluation
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="JSONL of {problem, authors: {name: {text or steps}}}.")],
+    native: Annotated[str, typer.Option(help="Author that plays the student.")],
+    other: Annotated[str, typer.Option(help="Author whose steps are put into the student's texts.")],
+    scorer: Annotated[str, typer.Option(help="Scorer of whole texts: proxy or transformers.")] = "proxy",
+    model: Annotated[str | None, typer.Option(help="Folder or hub name for --scorer transformers.")] = None,
+    alpha: Annotated[float, typer.Option(help="Share of native spans that the gate may flag.")] = 0.05,
+    harmful: Annotated[
+        bool,
+        typer.Option("--harmful", help="Instead: native texts with self-talk removed or steps reordered."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
+    """Fit on half of the problems, measure on the rest, both ways pooled.
+
+    AUROC is paired by problem on whole texts, beside that of a character 6-gram. Spans are steps of the other
+    author put into a native text, answer lines left out.
+    """
+    from services.student.evaluation import evaluate
+
+    pairs = read_pairs(file, native, other)
+    if harmful:
+        _harmful(pairs, alpha, as_json)
+        return
+    result = evaluate(pairs, kind=_kind(scorer), model=model, alpha=alpha)
+    if as_json:
+        typer.echo(json.dumps(figures(result)))
+    else:
+        _table(result)
+
+
+def figures(result: StyleEvaluation) -> dict[str, float | int | None]:
+    """The evaluation as one JSON object; a figure without data is None."""
+    return {
+        "auroc": _rounded(result.auroc),
+        "auroc_char6": _rounded(result.auroc_char6),
+        "span_flag_native": _rounded(result.native.share),
+        "span_flag_other": _rounded(result.other.share),
+        "alpha": result.alpha,
+        "n_spans": result.other.spans,
+    }
+
+
+def read_pairs(file: Path, native: str, other: str) -> list[Pair]:
+    """The problems that both authors solved. Raises InputError where there are none."""
+    from services.student.evaluation import Pair
+    from shared.errors import InputError
+
+    pairs: list[Pair] = []
+    known: set[str] = set()
+    for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        problem, texts = _texts(line, number)
+        known |= texts.keys()
+        if texts.get(native) and texts.get(other):
+            pairs.append(Pair(problem, texts[native], texts[other]))
+    if not pairs:
+        raise InputError(
+            f"no problem is solved by {native!r} and {other!r}; authors: {', '.join(sorted(known))}"
+        )
+    return pairs
+
+
+def _texts(line: bytes, number: int) -> tuple[str, dict[str, str]]:
+    from shared.errors import FieldError
+
+    cure = "give {problem, authors: {name: {text or steps}}} on each line"
+    try:
+        row = json.loads(line)
+        return str(row["problem"]), {name: _text(said) for name, said in row["authors"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FieldError(f"line {number}", "is no record of several authors", cure) from error
+
+
+def _text(said: dict[str, Any]) -> str:
+    return said["text"] if "text" in said else "\n\n".join(step.strip() for step in said["steps"])
+
+
+def _kind(scorer: str) -> Any:
+    from shared.errors import FieldError
+
+    if scorer not in ("proxy", "transformers"):
+        raise FieldError("scorer", f"is {scorer!r}", "take proxy or transformers")
+    return scorer
+
+
+def _rounded(value: float) -> float | None:
+    return None if value != value else round(value, 4)
+
+
+def _table(result: StyleEvaluation) -> None:
+    for name, value in figures(result).items():
+        typer.echo(f"{name:18} {value}")
+    lines = (result.native_lines, result.other_lines)
+    typer.echo(
+        "answer lines       " + ", ".join(f"{flags.flagged} of {flags.spans} flagged" for flags in lines)
+    )
+    typer.echo("flagged by span length in tokens (native, other):")
+    for least, native, other in result.by_length:
+        shares = "   ".join(f"{_rounded(flags.share)} of {flags.spans}" for flags in (native, other))
+        typer.echo(f"  from {least:2}   {shares}")
+
+
+def _harmful(pairs: list[Pair], alpha: float, as_json: bool) -> None:
+    from services.student.harm import evaluate_harm
+
+    rows = [
+        {"edit": name, "n": shares.texts, "auroc": _rounded(shares.auroc), "flagged": _rounded(shares.flagged),
+         "flagged_native": _rounded(shares.flagged_native), "alpha": alpha}
+        for name, shares in evaluate_harm([(pair.problem, pair.native) for pair in pairs], alpha).items()
+    ]  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({row["edit"]: row for row in rows}))
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
