@@ -148,7 +148,10 @@ PAIRS = [
         "undecided",
         "failed",
     )
-] + [("ink", "gone"), ("ink", "come"), ("ink", "gone-strong"), ("ink", "come-strong")]
+] + [
+    *(("ink", back) for back in ("gone", "come", "gone-strong", "come-strong", "q0", "q1", "q2", "q3")),
+    *(("raised", back) for back in ("q4", "q5", "q6")),
+]
 
 
 def luminance(colour: str) -> float:

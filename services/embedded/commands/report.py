@@ -11,7 +11,7 @@ import typer
 
 def command(
     results: Annotated[
-        list[Path], typer.Argument(metavar="OUT.jsonl...", help="Result files of `idiolect refine`.")
+        list[Path], typer.Argument(metavar="OUT.jsonl", help="Result files of `idiolect refine`.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path(
         "report.html"

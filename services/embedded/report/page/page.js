@@ -153,7 +153,19 @@ function strips(card) {
   }
   const end = tokenEnd(card.file);
   const sides = ["native", "refined"].filter((side) => card.tokens[side]);
-  return sides.map((side) => strip(`Surprisal of the ${side} text by token · ${scorer}`, tokenCells(card.tokens[side], end, side), end));
+  return [
+    ...sides.map((side) => strip(`Surprisal of the ${side} text by token · ${scorer}`, tokenCells(card.tokens[side], end, side), end)),
+    heated(card.tokens[sides.at(-1)], end),
+  ];
+}
+
+// The text itself, every token on the colour of its surprisal.
+function heated(tokens, end) {
+  const shown = tokens.map(([text, value, edited]) => {
+    const place = shade(value, end);
+    return node(edited ? "ins" : "span", `hot q${place}${place >= 4 ? " deep" : ""}`, text);
+  });
+  return node("details", "heated", node("summary", "", "Read the text by surprisal"), node("div", "text", ...shown));
 }
 
 // The 95th percentile of the shown tokens of a file.

@@ -1,0 +1,49 @@
+"""The documents name what is there: every command with its options, every module, no file that is missing."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import typer
+
+from services.embedded.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "services" / "embedded" / "commands"
+THERE = sorted({name for name in COMMANDS if (FOLDER / f"{name.replace('-', '_')}.py").is_file()})
+SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", (ROOT / "docs/cli.md").read_text(), re.M | re.S))
+
+
+def options(name: str) -> list[str]:
+    """The long options of a command."""
+    app = typer.Typer(add_completion=False)
+    app.command()(import_module(f"services.embedded.commands.{name.replace('-', '_')}").command)
+    given = (option for parameter in typer.main.get_command(app).params for option in parameter.opts)
+    return [option for option in given if option.startswith("--")]
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_a_command_is_documented_with_all_its_options(name: str) -> None:
+    assert [option for option in options(name) if f"`{option}`" not in SECTIONS.get(name, "")] == []
+
+
+@pytest.mark.parametrize("name", sorted(SECTIONS.keys() - {"Input", "Exit"}))
+def test_what_is_documented_as_a_command_is_one(name: str) -> None:
+    assert name in THERE
+
+
+def test_every_module_stands_in_the_file_tree() -> None:
+    tree = (ROOT / "ARCHITECTURE.md").read_text()
+    modules = [path for house in ("shared", "services") for path in (ROOT / house).rglob("*.py")]
+    named = (path for path in modules if path.name != "__init__.py")
+    assert [str(path) for path in named if not re.search(rf"^  {path.name}\s", tree, re.M)] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "docs/cli.md", "docs/method.md"])
+def test_every_file_that_a_document_links_to_is_there(document: str) -> None:
+    text = (ROOT / document).read_text()
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text)
+    assert [
+        link for link in links if "://" not in link and not (ROOT / document).parent.joinpath(link).exists()
+    ] == []
