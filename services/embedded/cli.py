@@ -115,13 +115,21 @@ def idiolect(
 
 def main() -> None:
     """Entry point of the command ``idiolect``."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     app(prog_name="idiolect")
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a polite end; what is settled is committed.
+
+    A class of its own, because the interpreter ends by the signal, whatever the exit code, once a plain
+    KeyboardInterrupt has passed through an ``exec`` (some library does that at import).
+    """
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite end ends like Ctrl-C, so that what is settled is committed."""
-    raise KeyboardInterrupt
+    raise Interrupted
 
 
 if __name__ == "__main__":
