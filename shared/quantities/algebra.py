@@ -39,13 +39,15 @@ class Side:
     """One side of an algebraic equation: where it stands, its variables, and how to compute it.
 
     `at` takes a value for each of `names` and returns the side's value; it raises ArithmeticError or
-    ValueError where there is none. `atom` says whether the side is a single symbol or number.
+    ValueError where there is none. `atom` says whether the side is a single symbol or number, `plain`
+    whether it is arithmetic on written numbers only.
     """
 
     span: Span
     names: frozenset[str]
     at: _Value
     atom: bool
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def _before(tokens: Sequence[Token], floor: int, sign: int) -> Side | None:
     start = sign
     while start > max(floor, sign - MAX_SIDE) and tokens[start - 1].kind not in _EDGES:
         start -= 1
+    if start < sign and tokens[start].kind is Kind.OPERATOR and start > floor:
+        return None
     reader = _Reader(tokens, start, sign)
     side = reader.side()
     return side if side and reader.index == sign else None
@@ -164,8 +168,10 @@ class _Reader:
         value = self._sum(0)
         if value is None:
             return None
-        span = Span(self.tokens[first].start, self.tokens[self.index - 1].end)
-        return Side(span, frozenset(self.names), value, self.index - first == 1)
+        used = self.tokens[first : self.index]
+        span = Span(used[0].start, used[-1].end)
+        plain = not any(token.kind is Kind.VARIABLE or token.text == "sqrt" for token in used)
+        return Side(span, frozenset(self.names), value, len(used) == 1, plain)
 
     def _peek(self) -> Token | None:
         return self.tokens[self.index] if self.index < self.stop else None

@@ -16,6 +16,8 @@ from shared.quantities.expressions import MAX_TOKENS, Expression, evaluate, pars
 from shared.quantities.tokens import Kind, Token, scan
 from shared.quantities.words import FUNCTION_WORDS, singular
 
+_UNIT_RATIOS = (100, 1000, 10, 60, 24, 7, 12, 3, 16, 52, 365, 3600, 5280, 1760, 2000)
+_RATIOS = frozenset(Fraction(n) for n in _UNIT_RATIOS) | frozenset(Fraction(1, n) for n in _UNIT_RATIOS)
 MAX_REMEMBERED = 4096
 """Longer texts are read anew each time."""
 
@@ -103,7 +105,7 @@ def _find(text: str) -> tuple[Equation, ...]:
 
 
 def find_assignments(text: str) -> tuple[Result, ...]:
-    """Operations that are named but not worked out there: ``x = 80 / 4.``, ``Steps left = 10,000 - 6,000``."""
+    """Operations that are named but not worked out there: ``x = 80 / 4.``, ``Left = 10,000 - 6,000``."""
     tokens = scan(text)
     sides = _sided(tokens)
     shared = {side.left.span for side in sides if side.left is not None}
@@ -145,12 +147,18 @@ def agrees(value: Fraction, written: Expression, approx: bool = False) -> bool:
     gap = abs(value - stated)
     if gap == 0:
         return True
-    unit = Fraction(1, 10 ** (written.decimals + (2 if written.form == "percent" else 0)))
+    unit = _last_digit(written)
     if approx:
         return gap <= max(unit, abs(value) / 100)
-    if written.decimals:
+    if any(leaf.decimals for leaf in written.leaves()):
         return gap < unit
     return gap <= unit / 2 and gap * 200 <= abs(value)
+
+
+def _last_digit(written: Expression) -> Fraction:
+    """What one unit of the last written digit is worth."""
+    leaf = next(written.leaves())
+    return Fraction(1, 10 ** (leaf.decimals + (2 if leaf.form == "percent" else 0)))
 
 
 def _holds(side: Expression, value: Fraction, result: Result) -> bool | None:
@@ -160,7 +168,16 @@ def _holds(side: Expression, value: Fraction, result: Result) -> bool | None:
         return True
     if target is not None and _percent_reading(side, value, written, target):
         return True
+    if result.unit in ("remainder", "r") and target == value.__floor__():
+        return True
+    if side.is_leaf and written.is_leaf and _rescales(value, target):
+        return None
     return None if side.loose or written.loose else False
+
+
+def _rescales(value: Fraction, target: Fraction | None) -> bool:
+    """Whether two plain numbers can be one quantity in two units ($0.90 = 90 cents)."""
+    return bool(value and target) and value / (target or 1) in _RATIOS
 
 
 def _equal(value: Fraction, side: Expression, target: Fraction, written: Expression, approx: bool) -> bool:
@@ -184,7 +201,9 @@ def _percent_reading(side: Expression, value: Fraction, written: Expression, tar
     if any(percents) == target_percent:
         return False
     scaled = value / 100 if target_percent else value * 100
-    return scaled == target or abs(scaled - target) * 200 <= abs(target)
+    gap = abs(scaled - target)
+    rounded = written.is_leaf and 2 * gap <= _last_digit(written)
+    return rounded or gap * 200 <= abs(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +319,8 @@ def _ends_free(tokens: Sequence[Token], end: int) -> bool:
         return True
     token = tokens[end]
     following = tokens[end + 1] if end + 1 < len(tokens) else None
+    if token.text == "." and following is not None and following.text in ("overline", "bar", "dot"):
+        return False
     if token.kind is Kind.OPERATOR:
         dash = token.text == "-" and token.spaced and following is not None and following.kind is Kind.WORD
         return dash and following is not None and following.spaced
@@ -345,7 +366,10 @@ def _result(side: _Sided, tokens: Sequence[Token]) -> Result:
     tree = side.right
     assert tree is not None
     approx = tokens[side.sign].text == "≈"
-    return Result(tree.span, evaluate(tree), tree, approx, unit_at(tokens, side.right_to))
+    behind = tokens[side.right_to : side.right_to + 4]
+    leaves_rest = any(token.text.startswith("remainder") for token in behind)
+    unit = "remainder" if leaves_rest else unit_at(tokens, side.right_to)
+    return Result(tree.span, evaluate(tree), tree, approx, unit)
 
 
 def unit_at(tokens: Sequence[Token], place: int) -> str | None:

@@ -115,17 +115,17 @@ def _step_gaps(known: _Known, index: int, text: str) -> list[Ungrounded]:
     gaps = [gap for equation in equations for gap in _equation_gaps(known, index, equation)]
     gaps += [
         Ungrounded(index, number.span, number.value)
-        for number in _outside(text, equations)
+        for number in unmarked_numbers(text, equations)
         if not known.covers(number)
     ]
     return sorted(gaps, key=lambda gap: gap.span)
 
 
-def _outside(text: str, equations: Sequence[Equation]) -> list[Number]:
+def unmarked_numbers(text: str, equations: Sequence[Equation]) -> tuple[Number, ...]:
     """Numbers outside equations that are no list marker, ordinal or counted pronoun ("the two")."""
     excused = [Span(*match.span()) for pattern in _EXCUSED for match in pattern.finditer(text)]
     covered = [*(equation.span for equation in equations), *excused]
-    return [n for n in find_numbers(text) if not any(span.overlaps(n.span) for span in covered)]
+    return tuple(n for n in find_numbers(text) if not any(span.overlaps(n.span) for span in covered))
 
 
 def _equation_gaps(known: _Known, index: int, equation: Equation) -> list[Ungrounded]:

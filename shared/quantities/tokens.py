@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from shared.quantities.words import (
@@ -85,7 +86,7 @@ _PATTERN = re.compile(
     | (?P<line>\n)
     | (?P<space>[^\S\n]+)
     | (?P<factorial>(?<=[\d)\]}])!(?!\s*[A-Z]|\s*$))
-    | (?P<variable>[_|∞√π∑∫])
+    | (?P<variable>[_|∞√π∑∫]|(?<=[A-Za-z'′])['′])
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -99,9 +100,18 @@ _X_AS_VARIABLE = re.compile(
 )
 
 
-def scan(text: str) -> list[Token]:
+MAX_REMEMBERED = 4096
+"""Longer texts are scanned anew each time."""
+
+
+def scan(text: str) -> tuple[Token, ...]:
     """Tokens of `text`, in order, with code-point offsets; white space and dollar signs are left out."""
-    return _Scanner(text).run()
+    return _remembered(text) if len(text) <= MAX_REMEMBERED else tuple(_Scanner(text).run())
+
+
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> tuple[Token, ...]:
+    return tuple(_Scanner(text).run())
 
 
 class _Scanner:
