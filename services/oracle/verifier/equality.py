@@ -15,12 +15,15 @@ from types import FrameType
 from typing import Any
 
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+from sympy import Expr, Rational
 
 from services.oracle.verifier.extraction import final_answer
 from services.oracle.verifier.plain import choice_letter, chosen_letter, plain_number, same_numbers, undress
 from services.oracle.verifier.question import Outcome, Question
 
 _EXHAUSTED = (MemoryError, RecursionError, OverflowError)
+_CLEARLY = 1e-5
+_RUN_OF_LETTERS = re.compile(r"[A-Za-z]{9,}")
 _FORMULA = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin")
 _SYMBOLIC = re.compile(r"[\\^_{}=<>|]|\d\s*[-+*/]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -39,6 +42,8 @@ def judge(question: Question) -> Outcome:
     try:
         if _equal(question):
             return Outcome.EQUAL
+        if _surely_different(question):
+            return Outcome.DIFFERENT
         return watched(lambda: _final(question))
     except _EXHAUSTED as error:
         raise Exhausted from error
@@ -86,6 +91,34 @@ def _equal(question: Question) -> bool:
     if question.whole:
         return _parsed_equal(gold, answer, question) or _stated_equal(gold, answer, question)
     return _bare_equal(gold, answer, question)
+
+
+def _surely_different(question: Question) -> bool:
+    """Whether the values of two formulas were computed and differ, so that no limit can be to blame."""
+    if question.whole or question.letters:
+        return False
+    gold, answer = undress(_unboxed(question.gold)), undress(_unboxed(question.answer))
+    if plain_number(gold) and _RUN_OF_LETTERS.search(answer) and "\\" not in answer:
+        return True
+    only_latex = replace(question, notations=("latex",))
+    first, second = (_parse(f"${text}$", only_latex)[:1] for text in (gold, answer))
+    return bool(first and second) and _values_differ(first[0], second[0])
+
+
+def _values_differ(first: Any, second: Any) -> bool:
+    """Whether two expressions in the same variables have different values at one point."""
+    if (
+        not (isinstance(first, Expr) and isinstance(second, Expr))
+        or first.free_symbols != second.free_symbols
+    ):
+        return False
+    names = sorted(first.free_symbols, key=str)
+    point = {name: Rational(2 * index + 5, 7) for index, name in enumerate(names)}
+    try:
+        a, b = (expression.doit().subs(point).evalf(20) for expression in (first, second))
+        return bool(a.is_Float and b.is_Float and abs(a - b) > _CLEARLY * (1 + abs(a)))
+    except (TypeError, ValueError, AttributeError, NotImplementedError, ZeroDivisionError):
+        return False
 
 
 def _stated_equal(gold: str, answer: str, question: Question) -> bool:
