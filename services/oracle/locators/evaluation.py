@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """One labelled solution: its id, the label, the step named (-1 none), and whether the answer was right."""
+    """One labelled solution: id, label, the step named (-1 none), and whether the answer was right."""
 
     id: str
     label: int

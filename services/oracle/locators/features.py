@@ -148,7 +148,5 @@ def _mark_progress(reading: Reading, made: tuple[Features, ...]) -> None:
 
 
 def _mark_solutions(reading: Reading, made: tuple[Features, ...]) -> None:
-    slips = slipped_roots(reading)
-    for index in slips:
+    for index in slipped_roots(reading):
         made[index]["solution_changes"] = 1.0
-    if slips:
