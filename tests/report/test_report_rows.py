@@ -65,7 +65,7 @@ def test_the_wrong_part_of_a_step_is_marked() -> None:
 
 
 def test_the_rewriter_and_the_author_of_an_edit_are_named() -> None:
-    assert rows(RECORDS["in a step"])[0]["by"] == ["reference_graft · reference"]
+    assert rows(RECORDS["in a step"])[0]["by"] == ["reference_graft (reference)"]
 
 
 def test_texts_with_little_in_common_differ_as_a_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from services.embedded.report.histogram import Histogram
-from services.embedded.report.markup import Html, joined, tag
+from services.embedded.report.markup import Html, tag
 from services.embedded.report.plots import Axis, Layer, bars, in_view, points, value_axis
 from services.embedded.report.tally import ACCEPTED, Group, preserved_histogram
 
@@ -66,11 +66,8 @@ def share_row(group: Group, rewriter: str, count: int) -> Html:
         tag("rect", class_="bar regenerated", height=10, x=round(repaired, 2), width=round(regenerated, 2)),
     ]
     picture = tag("svg", *segments, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
-    return joined(
-        tag("span", rewriter, class_="who"),
-        picture,
-        tag("span", f"{count} ({count / group.accepted:.0%})", class_="n"),
-    )
+    said = tag("span", f"{count} ({count / group.accepted:.0%})", class_="n")
+    return tag("div", tag("span", rewriter, class_="who"), said, picture)
 
 
 def preserved(group: Group) -> Html:
@@ -115,8 +112,13 @@ def utility(group: Group) -> Html:
     found = [point for _, point in sorted(group.points)]
     costs = sorted(cost for cost, _, _ in found)
     x = value_axis(costs[int(0.98 * (len(costs) - 1))], "cost: nats above the native band, per native token")
-    low = min(-0.5, *(total for _, total, _ in found))
-    y = Axis(max(-2.0, low), 1.0, (-1.0, 0.0, 0.5, 1.0) if low < -0.5 else (-0.5, 0.0, 0.5, 1.0), "")
+    low = min(total for _, total, _ in found)
+    y = (
+        Axis(-1.0, 1.0, (-1.0, -0.5, 0.0, 0.5, 1.0), "")
+        if low < -0.5
+        else Axis(-0.5, 1.0, (-0.5, 0.0, 0.5, 1.0), "")
+    )
     shown = "" if len(found) == group.scored else f"{len(found)} of "
     note = f"benefit − {group.weight:g} × cost; {shown}{group.scored} records"
+    note += "; beyond the frame: at its edge" if low < -1 or costs[-1] > x.high else ""
     return captioned("Utility against cost", note, points(found, x, y, f"Scatter plot of utility, {note}"))

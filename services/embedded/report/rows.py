@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 from services.embedded.report.shape import Record
@@ -76,8 +77,15 @@ def row(text: str, region: Region, edits: list[dict[str, Any]], wrong: list[Mark
     if not edits:
         return {"steps": steps, "same": native}
     refined += text[cursor : region.end]
-    by = sorted({f"{edit['rewriter']} · {edit['author']}" for edit in edits})
-    return {"steps": steps, "native": native, "refined": pieces(refined, refined_marks), "by": by}
+    return {"steps": steps, "native": native, "refined": pieces(refined, refined_marks), "by": by(edits)}
+
+
+def by(edits: list[dict[str, Any]]) -> list[str]:
+    """Who made the edits: each rewriter with the authors of what it wrote."""
+    pairs = sorted({(edit["rewriter"], edit["author"]) for edit in edits})
+    return [
+        f"{rewriter} ({', '.join(a for _, a in group)})" for rewriter, group in groupby(pairs, itemgetter(0))
+    ]
 
 
 def edit_marks(start: int, end: int, differing: Iterable[tuple[int, int]]) -> list[Mark]:
