@@ -1,5 +1,6 @@
 """The documents name what is there: every command with its options, every module, no file that is missing."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -47,3 +48,10 @@ def test_every_file_that_a_document_links_to_is_there(document: str) -> None:
     assert [
         link for link in links if "://" not in link and not (ROOT / document).parent.joinpath(link).exists()
     ] == []
+
+
+def test_the_edit_of_the_record_in_the_readme_fits_its_text() -> None:
+    shown = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    record = json.loads(shown[1]) if shown else {}
+    start, end = record["edits"][0]["span"]
+    assert record["native"]["text"][start:end] == record["edits"][0]["before"]
