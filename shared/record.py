@@ -34,6 +34,7 @@ from shared.domain import (
 )
 from shared.errors import IntegrityError
 from shared.jsonl import JsonObject, dump_line
+from shared.schema_check import compile_schema
 from shared.text.edits import check_untouched, map_steps, preserved_fraction
 
 if TYPE_CHECKING:
@@ -185,22 +186,7 @@ def schema(name: str) -> JsonObject:
 
 @cache
 def _validator() -> Validator:
-    from jsonschema import Draft202012Validator
-
-    published = schema("record.v1")
-    return Draft202012Validator(_inlined(published, published["$defs"]))
-
-
-def _inlined(node: Any, definitions: JsonObject) -> Any:
-    """The same schema without references and words, which halves the time of a validation."""
-    if isinstance(node, list):
-        return [_inlined(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
-    left_out = ("description", "$defs", "$id")
-    return {key: _inlined(value, definitions) for key, value in node.items() if key not in left_out}
+    return compile_schema(schema("record.v1"))
 
 
 def _check_spans(spans: Sequence[Sequence[int]], length: int) -> None:

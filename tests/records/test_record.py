@@ -32,6 +32,7 @@ from shared.domain import (
 )
 from shared.errors import IntegrityError
 from shared.record import Provenance, from_record, record_line, refined_steps, schema, to_record, validate
+from shared.schema_check import compile_schema
 from shared.text.edits import apply, preserved_fraction
 from shared.text.segmentation import join_steps
 
@@ -178,3 +179,41 @@ def undescribed(node: object, path: str = "") -> list[str]:
         if "description" not in value and "$ref" not in value
     ]
     return here + [found for key, value in node.items() for found in undescribed(value, f"{path}.{key}")]
+
+
+def places(node: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Paths of everything in a record."""
+    inner: list[tuple[str | int, object]] = []
+    if isinstance(node, dict):
+        inner = list(node.items())
+    elif isinstance(node, list):
+        inner = list(enumerate(node))
+    return [path, *(found for key, value in inner for found in places(value, (*path, key)))]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    """The sample with one value replaced by another, often of another type."""
+    record = copy.deepcopy(SAMPLE)
+    *path, last = draw(st.sampled_from(places(SAMPLE)[1:]))
+    holder: Any = record
+    for key in path:
+        holder = holder[key]
+    numbers = st.integers(-2, 3) | st.floats(-2, 2) | st.just(1.0)
+    holder[last] = draw(
+        st.none()
+        | st.booleans()
+        | numbers
+        | st.text(max_size=3)
+        | st.just([])
+        | st.just({})
+        | st.just([0, 1])
+    )
+    return record
+
+
+@settings(deadline=None, max_examples=400)
+@given(mutated())
+def test_the_quick_validator_agrees_with_the_library_on_the_published_schema(record: dict[str, Any]) -> None:
+    published = schema("record.v1")
+    assert compile_schema(published).is_valid(record) == Draft202012Validator(published).is_valid(record)
