@@ -194,7 +194,11 @@ def best_repair(reading: Reading, place: int) -> Fraction | None:
 
 
 def dead_ends(reading: Reading) -> list[Derived]:
-    """Unknown quantities from which neither the answer nor any known quantity is derived."""
+    """Unknown quantities from which neither the answer nor any known quantity is derived.
+
+    A few of them are harmless detours; they count only where they are no fewer than the reference's own
+    quantities in the solution.
+    """
     made = reading.derived
     alive: set[Fraction] = {abs(reading.answer)} if reading.answer is not None else set()
     dead = []
@@ -204,7 +208,8 @@ def dead_ends(reading: Reading) -> list[Derived]:
             alive.update(one.made.operands)
         else:
             dead.append(one)
-    return [one for one in reversed(dead) if one.unknown_root]
+    good = sum(one.standing in GOOD for one in made)
+    return [one for one in reversed(dead) if one.unknown_root] if len(dead) >= good else []
 
 
 def _places(reading: Reading) -> range:
