@@ -12,12 +12,13 @@ from services.student.contrast import Contrast
 from services.student.engines.proxy import ProxyScorer, Reading
 from services.student.pieces import reasoning_spans, short_windows
 from shared.domain import GateVerdict, Span, StudentProfile
+from shared.errors import InputError
 from shared.style import conformal_threshold
 
 # Smallest lengths (tokens) of the buckets with a threshold of their own.
 BUCKETS = (1, 2, 4, 7, 12, 18, 26)
 # A bucket needs this many native spans; else it is joined to a neighbour.
-ENOUGH = 100
+ENOUGH = 60
 # Nats that a choice within an open class may add to a token: a rare name or a long number is no style.
 WITHIN_CLASS = 8.0
 # Shorter spans say nothing by their letters and are judged by their surprisal alone.
@@ -129,14 +130,29 @@ def _moments(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _thresholds(groups: Sequence[Sequence[float]], alpha: float) -> tuple[tuple[int, float], ...]:
-    """One conformal threshold a bucket; buckets with too few spans are joined to their neighbour."""
+    """One conformal threshold a bucket; short and long spans, whose statistics differ, are never joined."""
+    cut = BUCKETS.index(CONTRAST_FROM)
     enough = max(ENOUGH, math.ceil(1 / alpha))
+    joined = [*_joined(BUCKETS[:cut], groups[:cut], enough), *_joined(BUCKETS[cut:], groups[cut:], enough)]
+    for least, group in joined:
+        if len(group) + 1 < 1 / alpha:
+            raise InputError(
+                f"{len(group)} native spans of {least} and more tokens are too few for alpha {alpha}; "
+                "give more samples or a larger alpha"
+            )
+    return tuple((least, round(conformal_threshold(group, alpha), 9)) for least, group in joined)
+
+
+def _joined(
+    buckets: Sequence[int], groups: Sequence[Sequence[float]], enough: int
+) -> list[tuple[int, list[float]]]:
+    """Buckets with too few spans joined to their shorter neighbour, the first one to its longer."""
     joined: list[tuple[int, list[float]]] = []
-    for least, group in zip(BUCKETS, groups, strict=True):
+    for least, group in zip(buckets, groups, strict=True):
         if joined and (len(group) < enough or len(joined[-1][1]) < enough):
             joined[-1][1].extend(group)
         else:
             joined.append((least, list(group)))
     if len(joined) > 1 and len(joined[-1][1]) < enough:
         joined[-2][1].extend(joined.pop()[1])
-    return tuple((least, round(conformal_threshold(group, alpha), 9)) for least, group in joined)
+    return joined

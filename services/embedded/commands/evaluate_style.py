@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from services.embedded.commands.profile import scorer_kind
 
 if TYPE_CHECKING:
     from services.student.evaluation import Pair, StyleEvaluation
@@ -36,7 +39,7 @@ def command(
     if harmful:
         _harmful(pairs, alpha, as_json)
         return
-    result = evaluate(pairs, kind=_kind(scorer), model=model, alpha=alpha)
+    result = evaluate(pairs, kind=scorer_kind(scorer), model=model, alpha=alpha)
     if as_json:
         typer.echo(json.dumps(figures(result)))
     else:
@@ -62,41 +65,35 @@ def read_pairs(file: Path, native: str, other: str) -> list[Pair]:
 
     pairs: list[Pair] = []
     known: set[str] = set()
-    for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
-        problem, texts = _texts(line, number)
+    for problem, texts in _solutions(file):
         known |= texts.keys()
         if texts.get(native) and texts.get(other):
             pairs.append(Pair(problem, texts[native], texts[other]))
     if not pairs:
-        raise InputError(
-            f"no problem is solved by {native!r} and {other!r}; authors: {', '.join(sorted(known))}"
-        )
+        names = ", ".join(sorted(known))
+        raise InputError(f"no problem is solved by both {native!r} and {other!r}; the authors are {names}")
     return pairs
 
 
-def _texts(line: bytes, number: int) -> tuple[str, dict[str, str]]:
+def _solutions(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Problem and text by author, line by line."""
     from shared.errors import FieldError
+    from shared.jsonl import BadLine, read_objects
 
-    cure = "give {problem, authors: {name: {text or steps}}} on each line"
-    try:
-        row = json.loads(line)
-        return str(row["problem"]), {name: _text(said) for name, said in row["authors"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FieldError(f"line {number}", "is no record of several authors", cure) from error
+    with file.open("rb") as stream:
+        for read in read_objects(stream):
+            if isinstance(read, BadLine):
+                raise FieldError(f"line {read.line}, {read.field}", read.problem, read.cure)
+            line, row = read
+            try:
+                yield str(row["problem"]), {name: _text(said) for name, said in row["authors"].items()}
+            except (KeyError, TypeError, AttributeError) as error:
+                cure = "give {problem, authors: {name: {text or steps}}} on each line"
+                raise FieldError(f"line {line}", "is no record of several authors", cure) from error
 
 
 def _text(said: dict[str, Any]) -> str:
     return said["text"] if "text" in said else "\n\n".join(step.strip() for step in said["steps"])
-
-
-def _kind(scorer: str) -> Any:
-    from shared.errors import FieldError
-
-    if scorer not in ("proxy", "transformers"):
-        raise FieldError("scorer", f"is {scorer!r}", "take proxy or transformers")
-    return scorer
 
 
 def _rounded(value: float) -> float | None:
@@ -119,11 +116,18 @@ def _table(result: StyleEvaluation) -> None:
 def _harmful(pairs: list[Pair], alpha: float, as_json: bool) -> None:
     from services.student.harm import evaluate_harm
 
+    harms = evaluate_harm([(pair.problem, pair.native) for pair in pairs], alpha)
     rows = [
-        {"edit": name, "n": shares.texts, "auroc": _rounded(shares.auroc), "flagged": _rounded(shares.flagged),
-         "flagged_native": _rounded(shares.flagged_native), "alpha": alpha}
-        for name, shares in evaluate_harm([(pair.problem, pair.native) for pair in pairs], alpha).items()
-    ]  # fmt: skip
+        {
+            "edit": name,
+            "n": harm.texts,
+            "auroc": _rounded(harm.auroc),
+            "flagged": _rounded(harm.flagged),
+            "flagged_native": _rounded(harm.flagged_native),
+            "alpha": alpha,
+        }
+        for name, harm in harms.items()
+    ]
     if as_json:
         typer.echo(json.dumps({row["edit"]: row for row in rows}))
         return
