@@ -40,7 +40,7 @@ def main(calls: int) -> int:
 
 def _changing(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """The formulas with a changing summand, so that no cache can answer for the parser."""
-    for number in range(20):
+    for number in range(4):
         for gold, answer in pairs:
             yield f"{gold} + {number}", f"{answer} + {number}"
 

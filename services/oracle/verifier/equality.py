@@ -29,7 +29,7 @@ _SYMBOLIC = re.compile(r"[\\^_{}=<>|]|\d\s*[-+*/]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORDS = re.compile(r"[^\W\d_]{3,}")
 _WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|rm|mbox)\s*\{([^{}]*)\}")
-_SUBSCRIPT = re.compile(r"_\{?\s*\\?([A-Za-z0-9]+)\s*\}?")
+_SUBSCRIPT = re.compile(r"_(?:\{\s*\\?([A-Za-z0-9]+)\s*\}|\s*([A-Za-z0-9]))")
 _NAME = re.compile(r"[A-Za-z\\][A-Za-z\\_0-9{}, ()]*")
 
 
@@ -98,11 +98,17 @@ def _surely_different(question: Question) -> bool:
     if question.whole or question.letters:
         return False
     gold, answer = undress(_unboxed(question.gold)), undress(_unboxed(question.answer))
-    if plain_number(gold) and _RUN_OF_LETTERS.search(answer) and "\\" not in answer:
+    if _number_and_prose(gold, answer):
         return True
     only_latex = replace(question, notations=("latex",))
     first, second = (_parse(f"${text}$", only_latex)[:1] for text in (gold, answer))
     return bool(first and second) and _values_differ(first[0], second[0])
+
+
+def _number_and_prose(gold: str, answer: str) -> bool:
+    """Whether gold is a number and the answer holds words too long for a product of variables."""
+    prose = "\\" not in answer and _RUN_OF_LETTERS.search(answer)
+    return bool(prose) and plain_number(gold) is not None
 
 
 def _values_differ(first: Any, second: Any) -> bool:
@@ -136,6 +142,8 @@ def _bare_equal(gold: str, answer: str, question: Question) -> bool:
     plain = same_numbers(gold, answer, question.precision)
     if plain is not None:
         return plain
+    if _number_and_prose(gold, answer):
+        return False
     if _formulas_equal(gold, answer, question):
         return True
     simple = _simplified(gold), _simplified(answer)
@@ -155,7 +163,7 @@ def _formulas_equal(gold: str, answer: str, question: Question) -> bool:
 
 def _simplified(text: str) -> str:
     """`text` with plain subscripts and without the name that it is assigned to, for what won't parse else."""
-    text = _SUBSCRIPT.sub(r"_{\1}", _WRAPPED.sub(r"\1", text))
+    text = _SUBSCRIPT.sub(r"_{\1\2}", _WRAPPED.sub(r"\1", text))
     left, equals, right = text.partition("=")
     return right.strip() if equals and "=" not in right and _NAME.fullmatch(left.strip()) else text
 
