@@ -34,7 +34,7 @@ class Demonstration:
     output: Path
     scored: int
     resampled: int
-    console: Console = field(default_factory=Console)
+    console: Console = field(default_factory=lambda: Console(soft_wrap=True))
 
     def run(self) -> None:
         """Refine, count, score, resample, report."""
@@ -109,13 +109,19 @@ def _in_turn(groups: Sequence[Sequence[Refinement]], most: int) -> list[Refineme
 
 
 def _outcomes(results: dict[str, list[Refinement]]) -> Table:
-    table = Table("student", "solutions", title="What became of them", title_justify="left")
+    table = Table(
+        "student",
+        "solutions",
+        title="What became of them",
+        title_justify="left",
+        caption="* median of the repaired",
+    )
     shown = [
         outcome for outcome in Outcome if any(r.outcome is outcome for rs in results.values() for r in rs)
     ]
     for outcome in shown:
         table.add_column(outcome.value, justify="right")
-    table.add_column("preserved (median of repaired)", justify="right")
+    table.add_column("preserved*", justify="right")
     for name, refinements in results.items():
         counts = Counter(r.outcome for r in refinements)
         repaired = sorted(r.preserved for r in refinements if r.outcome is Outcome.REPAIRED)

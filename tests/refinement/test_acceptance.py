@@ -42,21 +42,25 @@ def test_a_candidate_is_refused_for_the_first_thing_wrong_with_it(steps, refusal
         assert judged.startswith(refusal)
 
 
-def test_pasting_the_references_last_line_over_a_wrong_step_is_no_repair(verifier, locator, gpt3):
-    """The cheat that makes most answers right and leaves the wrong step standing."""
-    passed = tried = 0
-    for native in gpt3:
-        lines = [line for line in (native.problem.reference or "").split("\n") if "####" not in line]
-        if (
-            not lines
-            or len(native.steps) < 2
-            or verifier.verify(native.text, native.problem.gold).value != "incorrect"
-        ):
-            continue
-        last = native.steps[-1]
-        edit = Edit(last.span, last.text, lines[-1], "reference", "cheat")
-        tried += 1
-        candidate = Candidate((edit,), "cheat", (last.index,))
-        passed += isinstance(Acceptance(verifier, locator).judge(native, candidate), Accepted)
-    assert tried > 50
-    assert passed / tried < 0.15
+def test_pasting_the_references_last_line_over_a_late_step_is_no_repair(verifier, locator, gpt3):
+    """The cheat that makes most answers right and leaves an earlier wrong step standing."""
+    acceptance = Acceptance(verifier, locator)
+    judged = [
+        acceptance.judge(native, _pasted(native))
+        for native in gpt3
+        if native.problem.reference and _goes_wrong_early(native, verifier, locator)
+    ]
+    assert len(judged) > 50
+    assert sum(isinstance(one, Accepted) for one in judged) / len(judged) < 0.12
+
+
+def _goes_wrong_early(native, verifier, locator):
+    verdict = verifier.verify(native.text, native.problem.gold)
+    first = locator.locate(native, verdict).first_error
+    return verdict.value == "incorrect" and first is not None and 0 <= first < len(native.steps) - 1
+
+
+def _pasted(native):
+    lines = [line for line in native.problem.reference.split("\n") if "####" not in line]
+    last = native.steps[-1]
+    return Candidate((Edit(last.span, last.text, lines[-1], "reference", "cheat"),), "cheat", (last.index,))
