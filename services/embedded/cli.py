@@ -6,7 +6,6 @@ Errors of this project become one line on stderr and an exit code (see `services
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import signal
 import sys
@@ -50,13 +49,13 @@ class CommandGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of `COMMANDS`."""
-        return [name for name in COMMANDS if _module_of(name)]
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, from a module of its own."""
-        if cmd_name not in COMMANDS or not _module_of(cmd_name):
+        if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(_module_of(cmd_name))
+        module = importlib.import_module(f"{_FOLDER}.{cmd_name.replace('-', '_')}")
         single = typer.Typer(add_completion=False)
         single.command(cmd_name)(module.command)
         return typer.main.get_command(single)
@@ -77,11 +76,6 @@ class CommandGroup(TyperGroup):
             _end(f"{error.filename or 'a file'}: {error.strerror or error}", exits.BAD_INPUT)
         except KeyboardInterrupt:
             _end("interrupted", exits.INTERRUPTED)
-
-
-def _module_of(name: str) -> str:
-    module = f"{_FOLDER}.{name.replace('-', '_')}"
-    return module if importlib.util.find_spec(module) else ""
 
 
 def _end(message: str, code: int) -> Never:
