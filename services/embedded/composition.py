@@ -110,7 +110,7 @@ def assemble(settings: RunSettings, student: FittedStudent | None) -> Iterator[A
     with SandboxedVerifier(settings.workers) as verifier:
         tiers = rewriters(settings)
         refiner = Refiner(verifier, CombinedLocator(), tiers, speaker, settings.search)
-        names = ", ".join(rewriter.name for tier in tiers for rewriter in tier)
+        names = ", ".join(dict.fromkeys(rewriter.name for tier in tiers for rewriter in tier))
         engines = {"oracle": "rules", "rewriters": names}
         if student:
             engines["scorer"] = student.scorer.info.name
@@ -125,10 +125,11 @@ def rewriters(settings: RunSettings) -> Sequence[Sequence[Rewriter]]:
     from services.oracle.rewriters.operation import Operation
     from services.oracle.rewriters.reference_graft import ReferenceGraft
 
-    rules: list[list[Rewriter]] = [[Arithmetic(), Operation()], [ReferenceGraft()]]
+    cheap: list[Rewriter] = [Arithmetic(), Operation()]
+    grafts: list[list[Rewriter]] = [[ReferenceGraft()], [ReferenceGraft(from_start=True)]]
     if not settings.generate:
-        return rules
-    return [rules[0], student_tier(settings.student_model, Sampling()), rules[1]]
+        return [cheap, *grafts]
+    return [cheap, student_tier(settings.student_model, Sampling()), *grafts]
 
 
 def student_tier(model: str | None, sampling: Sampling) -> list[Rewriter]:

@@ -30,7 +30,7 @@ def locator():
 
 @pytest.fixture(scope="session")
 def tiers():
-    return [[Arithmetic(), Operation()], [ReferenceGraft()]]
+    return [[Arithmetic(), Operation()], [ReferenceGraft()], [ReferenceGraft(from_start=True)]]
 
 
 @pytest.fixture(scope="session")

@@ -52,13 +52,15 @@ class Graft:
 
     Attributes:
         trajectory: the native one. plan: where to lead it. voice: sets lines in the student's notation.
-        start: first step that may change.
+        start: first step that may change. accused: whether that step was called wrong, so that it can't
+            simply stay.
     """
 
     trajectory: Trajectory
     plan: Plan
     voice: Voice
     start: int
+    accused: bool = False
     _carried: dict[tuple[int, Values], Carried] = field(default_factory=dict)
     _bodies: dict[int, str] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ class Graft:
         carried = self._carry(index, state.values)
         if index == len(self.trajectory.steps) - 1:
             yield from self._answered(state, index, carried)
-        kept = self._kept(state, index, carried)
+        kept = None if self._stands_accused(state, index) else self._kept(state, index, carried)
         if kept is not None and answer_phrase(carried.text) is None:
             yield kept
         equations = find_equations(carried.text)
@@ -114,6 +116,11 @@ class Graft:
             yield self._with(state, Entry(index, text, True, "reference"), cost, item, state.values)
         dropped = (*state.entries, Entry(index, None, True))
         yield State(state.cost + len(step), state.done, state.values, state.known, dropped)
+
+    def _stands_accused(self, state: State, index: int) -> bool:
+        """Whether this is the step called wrong, and no missing line was put in before it."""
+        untouched = all(entry.native is not None for entry in state.entries)
+        return self.accused and index == self.start and untouched
 
     def _line(self, item: PlanItem, position: int) -> str:
         if item.index not in self._bodies:
