@@ -64,13 +64,9 @@ def locality(cases: Iterable[Case]) -> dict[str, Any]:
 
 def first_edited(refinement: Refinement) -> int:
     """Index of the native step that the first edit changes; an insertion counts for the step behind it."""
-    edit = refinement.edits[0]
+    start = refinement.edits[0].span.start
     steps = refinement.trajectory.steps
-    for step in steps:
-        inside = step.span.start <= edit.span.start < step.span.end
-        if inside or step.span.start >= edit.span.end:
-            return step.index
-    return steps[-1].index
+    return next((step.index for step in steps if step.span.end > start), steps[-1].index)
 
 
 def _share(count: int, total: int) -> float | None:
