@@ -9,7 +9,7 @@ from fractions import Fraction
 from shared.domain import Span
 from shared.quantities.equations import Equation, find_assignments, find_equations
 from shared.quantities.expressions import Expression, evaluate
-from shared.quantities.numbers import Number, find_numbers
+from shared.quantities.numbers import Number, find_numbers, numbers_outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,5 @@ def statements(steps: Sequence[str]) -> tuple[Statement, ...]:
     )
 
 
-def _outside(text: str) -> list[Number]:
-    covered = [equation.span for equation in find_equations(text)]
-    return [n for n in find_numbers(text) if not any(span.overlaps(n.span) for span in covered)]
+def _outside(text: str) -> tuple[Number, ...]:
+    return numbers_outside(find_numbers(text), (equation.span for equation in find_equations(text)))

@@ -98,9 +98,10 @@ def _remembered(text: str) -> tuple[Equation, ...]:
 def _find(text: str) -> tuple[Equation, ...]:
     tokens = scan(text)
     found = list(_chained(_sided(tokens), tokens))
-    covered = [equation.note for equation in found if equation.note]
-    alone = [t for t in tokens if t.kind is Kind.NOTE and Span(t.start, t.end) not in covered]
-    found += [equation for note in alone for equation in _inside(note, tokens)]
+    covered = {equation.note for equation in found if equation.note}
+    for place, token in enumerate(tokens):
+        if token.kind is Kind.NOTE and Span(token.start, token.end) not in covered:
+            found += _inside(tokens, place)
     return tuple(sorted(found, key=lambda equation: equation.span))
 
 
@@ -382,11 +383,12 @@ def unit_at(tokens: Sequence[Token], place: int) -> str | None:
     return singular(words[0]) if words else None
 
 
-def _inside(note: Token, tokens: Sequence[Token]) -> Iterator[Equation]:
+def _inside(tokens: Sequence[Token], at: int) -> Iterator[Equation]:
     """The equation of a calculator note for which none was read outside, with the number behind it."""
+    note = tokens[at]
     inner = scan(note.text[2:-2])
     moved = [t._replace(start=t.start + note.start + 2, end=t.end + note.start + 2) for t in inner]
-    place = tokens.index(note) + 1
+    place = at + 1
     for equation in _chained(_sided(moved), moved):
         results = list(equation.right)
         behind = parse_tokens(tokens, place, min(place + 1, len(tokens)))

@@ -14,7 +14,7 @@ from shared.domain import Span
 from shared.quantities.constants import constants_called_by
 from shared.quantities.equations import Equation, find_equations, is_true
 from shared.quantities.expressions import Expression, evaluate
-from shared.quantities.numbers import Number, find_numbers
+from shared.quantities.numbers import Number, find_numbers, numbers_outside
 
 _MARKER = re.compile(
     r"(?:^|\n)[\s>*#_(]{0,8}(?:(?:step|part|case|day|question)\s{0,2}#?)?\d{1,2}\s{0,2}[.):]"
@@ -125,7 +125,7 @@ def unmarked_numbers(text: str, equations: Sequence[Equation]) -> tuple[Number, 
     """Numbers outside equations that are no list marker, ordinal or counted pronoun ("the two")."""
     excused = [Span(*match.span()) for pattern in _EXCUSED for match in pattern.finditer(text)]
     covered = [*(equation.span for equation in equations), *excused]
-    return tuple(n for n in find_numbers(text) if not any(span.overlaps(n.span) for span in covered))
+    return numbers_outside(find_numbers(text), covered)
 
 
 def _equation_gaps(known: _Known, index: int, equation: Equation) -> list[Ungrounded]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -60,6 +60,20 @@ def _find(text: str) -> tuple[Number, ...]:
         if number is not None:
             found.append(number)
     return tuple(found)
+
+
+def numbers_outside(numbers: Iterable[Number], spans: Iterable[Span]) -> tuple[Number, ...]:
+    """Those of `numbers` (ascending) that overlap none of `spans`; linear after sorting."""
+    ordered = sorted(spans)
+    kept: list[Number] = []
+    place, covered = 0, 0
+    for number in numbers:
+        while place < len(ordered) and ordered[place].start < number.span.end:
+            covered = max(covered, ordered[place].end)
+            place += 1
+        if number.span.start >= covered:
+            kept.append(number)
+    return tuple(kept)
 
 
 def _read(text: str, tokens: Sequence[Token], place: int) -> tuple[Number | None, int]:

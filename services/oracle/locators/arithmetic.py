@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from services.oracle.locators.evidence import slip_remarks
-from services.oracle.locators.findings import finding_of, nothing_wrong
+from services.oracle.locators.findings import finding_of, nothing_wrong, undecidable
 from services.oracle.locators.known import known_of
-from services.oracle.locators.reading import Reading, read
+from services.oracle.locators.reading import Reading, read, readable
 from shared.domain import Diagnosis, Finding, Trajectory, Verdict
 
 CONFIDENCE = 0.93
@@ -18,8 +18,10 @@ class ArithmeticLocator:
     name = "arithmetic"
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
-        """The first step with a false claim, or -1."""
+        """The first step with a false claim, or -1; None where the text is too long to read."""
         texts = [step.text for step in trajectory.steps]
+        if not readable(texts):
+            return undecidable()
         reading = read(texts, known_of(trajectory.problem), verdict)
         found = slip_findings(trajectory, reading)
         return Diagnosis(found[0].index, CONFIDENCE, found) if found else nothing_wrong()

@@ -15,7 +15,7 @@ from services.oracle.locators.evidence import step_remarks
 from services.oracle.locators.features import features
 from services.oracle.locators.findings import finding_of, nothing_wrong, undecidable
 from services.oracle.locators.known import known_of
-from services.oracle.locators.reading import Reading, read
+from services.oracle.locators.reading import Reading, read, readable
 from services.oracle.locators.reference import departure_findings, departures
 from services.oracle.locators.scoring import probabilities, weights_for
 from shared.domain import Correctness, Diagnosis, Finding, StepVerdict, Trajectory, Verdict
@@ -28,9 +28,9 @@ class CombinedLocator:
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """Diagnosis of the trajectory, given the verdict on its final answer."""
-        if not trajectory.steps:
-            return undecidable()
         texts = [step.text for step in trajectory.steps]
+        if not readable(texts):
+            return undecidable()
         reading = read(texts, known_of(trajectory.problem), verdict)
         if verdict.value is Correctness.INCORRECT:
             return _blamed(trajectory, reading)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.oracle.locators.known import Standing
-from services.oracle.locators.reading import Derived, Reading, best_repair, slipped_roots
+from services.oracle.locators.reading import Derived, Reading, best_repair
 from shared.domain import Span
 from shared.quantities import Derivation, Link, evaluate, plain, render
 
@@ -80,7 +80,7 @@ def _shared(first: Derivation, second: Derivation) -> int:
 
 
 def _solution(reading: Reading, index: int) -> Iterator[Remark]:
-    changed = slipped_roots(reading).get(index)
+    changed = reading.changed.get(index)
     if changed:
         before, now, name = changed
         text = f"the equation before is solved by {name} = {before:.6g}, this one by {name} = {now:.6g}"

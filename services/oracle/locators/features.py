@@ -10,7 +10,7 @@ import math
 import re
 
 from services.oracle.locators.known import Standing
-from services.oracle.locators.reading import Reading, StepReading, repairs, slipped_roots
+from services.oracle.locators.reading import Reading, StepReading, repairs
 
 Features = dict[str, float]
 
@@ -148,5 +148,5 @@ def _mark_progress(reading: Reading, made: tuple[Features, ...]) -> None:
 
 
 def _mark_solutions(reading: Reading, made: tuple[Features, ...]) -> None:
-    for index in slipped_roots(reading):
+    for index in reading.changed:
         made[index]["solution_changes"] = 1.0

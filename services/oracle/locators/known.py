@@ -14,6 +14,10 @@ from shared.quantities import Derivation, Expression, derivations, evaluate, fin
 from shared.quantities.closure import inlined, regroupings
 from shared.quantities.constants import constants_called_by
 
+MAX_TEXT = 20_000
+"""Of a longer problem or reference only this much is read, in code points."""
+MAX_LINES = 120
+"""Longer references are read no further."""
 _ROUNDING = Fraction(1, 200)
 _MARKUP = re.compile(
     r"\s|\\(?:cdot|times|left|right|displaystyle)(?![A-Za-z])|\\d?frac|\\[,;!() \[\]]|\$|\\boxed"
@@ -113,13 +117,14 @@ class Known:
 
 def known_of(problem: Problem) -> Known:
     """The known quantities of `problem`; without a reference only the given ones."""
-    return _known(problem.text, problem.reference or "", problem.gold or "")
+    reference = (problem.reference or "")[:MAX_TEXT]
+    return _known(problem.text[:MAX_TEXT], reference, (problem.gold or "")[:MAX_TEXT])
 
 
 @lru_cache(maxsize=256)
 def _known(text: str, reference: str, gold: str) -> Known:
     steps = tuple(line for line in reference.splitlines() if line.strip())
-    made = derivations(steps)
+    made = derivations(steps[:MAX_LINES])[:MAX_LINES]
     answer = number_in(gold)
     stated = {abs(number.value) for line in steps for number in find_numbers(line)}
     return Known(

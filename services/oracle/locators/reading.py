@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -26,6 +26,7 @@ from shared.quantities.grounding import unmarked_numbers
 _BOXED = re.compile(r"boxed\{\\?\$?\s?(-?[\d.,]{1,20})")
 _SHIFT = 0.005
 MAX_DERIVATIONS = 40
+MAX_CANDIDATES = 120
 _REACH = 12
 
 
@@ -80,23 +81,39 @@ class StepReading:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The whole solution against the known quantities; `answer` is its final answer where it is a number."""
+    """The whole solution against the known quantities.
+
+    Attributes:
+        steps: one reading a step. derived: all derivations, in order.
+        changed: steps in which an equation's solution changes: step -> (before, now, variable).
+        known: the known quantities.
+        answer: the final answer where it is a number.
+    """
 
     steps: tuple[StepReading, ...]
+    derived: tuple[Derived, ...]
+    changed: Mapping[int, tuple[float, float, str]]
     known: Known
     answer: Fraction | None
 
-    @property
-    def derived(self) -> tuple[Derived, ...]:
-        """All derivations, in order."""
-        return tuple(one for step in self.steps for one in step.derived)
+
+MAX_TEXT = 40_000
+"""Longer solutions (in code points) are not read; nobody could tell where they go wrong."""
+
+
+def readable(steps: Sequence[str]) -> bool:
+    """Whether a solution has steps and is short enough to be read."""
+    return bool(steps) and sum(map(len, steps)) <= MAX_TEXT
 
 
 def read(steps: Sequence[str], known: Known, verdict: Verdict) -> Reading:
     """Reads `steps` against `known`; the final answer is the verdict's where that is a number."""
     made = _derived(steps, known)
-    readings = tuple(_step(index, text, made) for index, text in enumerate(steps))
-    return Reading(readings, known, _answer(steps, verdict))
+    grouped: dict[int, list[Derived]] = {}
+    for one in made:
+        grouped.setdefault(one.made.step, []).append(one)
+    readings = tuple(_step(text, grouped.get(index, ())) for index, text in enumerate(steps))
+    return Reading(readings, tuple(made), _changed(readings), known, _answer(steps, verdict))
 
 
 def _derived(steps: Sequence[str], known: Known) -> list[Derived]:
@@ -114,14 +131,14 @@ def _derived(steps: Sequence[str], known: Known) -> list[Derived]:
     return found
 
 
-def _step(index: int, text: str, made: Sequence[Derived]) -> StepReading:
+def _step(text: str, made: Sequence[Derived]) -> StepReading:
     equations = find_equations(text)
     claims = [link for equation in equations for link in links(equation)]
     slips = tuple(claim for claim in claims if claim.holds is False)
     found = relations(text)
     return StepReading(
         text,
-        tuple(one for one in made if one.made.step == index),
+        tuple(made),
         find_numbers(text),
         unmarked_numbers(text, equations),
         slips,
@@ -158,14 +175,11 @@ def _answer(steps: Sequence[str], verdict: Verdict) -> Fraction | None:
     return numbers[-1].value if numbers else None
 
 
-def slipped_roots(reading: Reading) -> dict[int, tuple[float, float, str]]:
-    """Steps in which an equation's solution changes: step -> (solution before, now, variable).
-
-    Only linear equations in one variable count, and only within two steps of the last one.
-    """
+def _changed(steps: Sequence[StepReading]) -> dict[int, tuple[float, float, str]]:
+    """Only linear equations in one variable count, and only within two steps of the last one."""
     last: dict[str, tuple[float, int]] = {}
     found: dict[int, tuple[float, float, str]] = {}
-    for index, step in enumerate(reading.steps):
+    for index, step in enumerate(steps):
         for relation in step.relations:
             solved = root(relation)
             if solved is None:
@@ -221,7 +235,8 @@ def _gains(reading: Reading, place: int) -> list[tuple[int, Fraction]]:
     if not start.departs:
         return []
     exact = evaluate(start.made.expression)
-    candidates = set(reading.known.derived) | ({exact} if exact is not None else set())
+    candidates = set(reading.known.derived) if len(reading.known.derived) <= MAX_CANDIDATES else set()
+    candidates |= {exact} if exact is not None else set()
     return [(_put_right(reading, place, value), value) for value in candidates]
 
 

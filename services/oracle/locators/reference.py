@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.oracle.locators.evidence import step_remarks
 from services.oracle.locators.findings import finding_of, nothing_wrong, undecidable
 from services.oracle.locators.known import known_of
-from services.oracle.locators.reading import Derived, Reading, dead_ends, read
+from services.oracle.locators.reading import Derived, Reading, dead_ends, read, readable
 from shared.domain import Correctness, Diagnosis, Finding, Trajectory, Verdict
 
 CONFIDENCE = 0.7
@@ -19,9 +19,9 @@ class ReferenceLocator:
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """The first departing step, -1, or None without a reference or a decided verdict."""
-        if not trajectory.problem.reference:
-            return undecidable()
         texts = [step.text for step in trajectory.steps]
+        if not trajectory.problem.reference or not readable(texts):
+            return undecidable()
         reading = read(texts, known_of(trajectory.problem), verdict)
         departing = departures(reading, verdict)
         if not departing:
