@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from services.student.engines.proxy import FOLDS, fold_of
-from services.student.lexis import Lexis
+from services.student.lexis import Lexis, learn_lexis
 from services.student.pieces import reasoning_spans
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,8 @@ PENALTY = 1e-4
 ROUNDS = 60
 RATE = 0.1
 # Steps of either side that are used at most.
-MOST = 1_800
+MOST_NATIVE = 1_800
+MOST_FOREIGN = 4_000
 BACKGROUND = Path(__file__).parent / "data" / "background.jsonl"
 _DIGIT = re.compile(r"\d")
 
@@ -37,24 +38,27 @@ _DIGIT = re.compile(r"\d")
 class Contrast:
     """Log-odds that a stretch of text is another author's, by fold of its problem."""
 
-    def __init__(self, lexes: Sequence[Lexis], weights: Floats) -> None:
-        """`lexes`: one a fold, the proxy's. `weights` [FOLDS, WIDTH + 1], the last one a constant."""
-        self._lexes = lexes
+    def __init__(self, weights: Floats) -> None:
+        """`weights` [FOLDS, WIDTH + 1], the last one a constant."""
         # Stored in single precision; used so from the start, so that loading changes no verdict.
         self.weights = weights.astype(np.float32).astype(np.float64)
 
     @classmethod
-    def fit(cls, lexes: Sequence[Lexis], samples: Sequence[tuple[str, str]]) -> Contrast:
+    def fit(cls, samples: Sequence[tuple[str, str]]) -> Contrast:
         """Fit on native (problem, solution) samples against the background."""
-        return cls(lexes, np.stack([_fit_fold(lexes[fold], samples, fold) for fold in range(FOLDS)]))
+        own = [(fold_of(problem), _steps(problem, text)) for problem, text in samples]
+        held_out = [
+            [step for fold, steps in own if fold != held for step in steps][:MOST_NATIVE]
+            for held in range(FOLDS)
+        ]
+        return cls(np.stack([_fit(steps, _foreign_steps()) for steps in held_out]))
 
     def log_odds(self, problem: str, text: str) -> float:
         """Log-odds of one step or stretch; 0 where it is empty."""
-        fold = fold_of(problem)
-        features = _features(self._lexes[fold], problem, text)
+        features = _features(problem, text)
         if not len(features):
             return 0.0
-        weights = self.weights[fold]
+        weights = self.weights[fold_of(problem)]
         return float(weights[features].sum() / len(features) ** 0.5 + weights[WIDTH])
 
 
@@ -65,27 +69,31 @@ def background() -> tuple[tuple[str, str], ...]:
     return tuple((row["problem"], row["text"]) for row in rows)
 
 
-def _fit_fold(lexis: Lexis, samples: Sequence[tuple[str, str]], held: int) -> Floats:
-    """Weights that have seen no step of the held fold."""
-    own = islice(_steps(lexis, (sample for sample in samples if fold_of(sample[0]) != held)), MOST)
-    return _fit(list(own), list(islice(_steps(lexis, background()), MOST)))
+@lru_cache(maxsize=1)
+def _lexis() -> Lexis:
+    """The lexis of the background: it owes nothing to the student's samples."""
+    return learn_lexis(background())
 
 
-def _steps(lexis: Lexis, samples: Iterable[tuple[str, str]]) -> Iterator[Features]:
+@lru_cache(maxsize=1)
+def _foreign_steps() -> list[Features]:
+    steps = chain.from_iterable(_steps(problem, text) for problem, text in background())
+    return list(islice(steps, MOST_FOREIGN))
+
+
+def _steps(problem: str, text: str) -> list[Features]:
     """Features of every reasoning step."""
-    for problem, text in samples:
-        for span in reasoning_spans(text):
-            yield _features(lexis, problem, span.of(text))
+    return [_features(problem, span.of(text)) for span in reasoning_spans(text)]
 
 
-def _features(lexis: Lexis, problem: str, text: str) -> Features:
+def _features(problem: str, text: str) -> Features:
     """Hashed features that occur: one to three successive symbols, two to four successive characters.
 
     Digits are masked, and words of the problem stand for each other.
     """
     if not text.strip():
         return np.zeros(0, dtype=np.int32)
-    names = ["^", *lexis.read(problem, text).names, "$"]
+    names = ["^", *_lexis().read(problem, text).names, "$"]
     found = {
         "\0".join(names[place : place + length])
         for length in (1, 2, 3)

@@ -19,8 +19,8 @@ from shared.style import conformal_threshold
 BUCKETS = (1, 2, 4, 7, 12, 18, 26)
 # A bucket needs this many native spans; else it is joined to a neighbour.
 ENOUGH = 60
-# Nats that a choice within an open class may add to a token: a rare name or a long number is no style.
-WITHIN_CLASS = 8.0
+# Nats that a choice within an open class may add to a token, so that no single odd word decides.
+WITHIN_CLASS = 30.0
 # Shorter spans say nothing by their letters and are judged by their surprisal alone.
 CONTRAST_FROM = 7
 Pieces = Callable[[str], Sequence[Span]]
@@ -64,7 +64,7 @@ class ConformalGate:
     @classmethod
     def fit(cls, proxy: ProxyScorer, samples: Sequence[tuple[str, str]]) -> ConformalGate:
         """Gate on native (problem, solution) samples, those that the proxy was fitted on."""
-        gate = cls(proxy, Contrast.fit(proxy.lexes, samples), Units())
+        gate = cls(proxy, Contrast.fit(samples), Units())
         steps = [one for one in gate._native(samples, reasoning_spans) if one.odds is not None]
         gate.units = Units(
             _moments([one.surprisal for one in steps]),

@@ -116,7 +116,7 @@ def load_student(folder: Path) -> FittedStudent:
     scorer = _scorer(head["kind"], head["model"], proxy)
     if scorer.info != profile.scorer or _digest(profile, kept) != profile.digest:
         raise IntegrityError(f"the profile in {folder} does not match its digest; build it again")
-    gate = ConformalGate(proxy, Contrast(proxy.lexes, _read_weights(folder)), _units(head["units"]))
+    gate = ConformalGate(proxy, Contrast(_read_weights(folder)), _units(head["units"]))
     return FittedStudent(profile, scorer, gate, kept, head["kind"], head["model"])
 
 

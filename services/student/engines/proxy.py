@@ -15,7 +15,7 @@ from services.student.ngram import Ngram
 from shared.domain import ScorerInfo, Span, TokenScores
 from shared.ports import ScoreRequest
 
-FOLDS = 4
+FOLDS = 6
 VERSION = "proxy-1"
 
 
@@ -56,11 +56,6 @@ class ProxyScorer:
     def info(self) -> ScorerInfo:
         """Label ``proxy``; the digest covers the samples and the version of the fit."""
         return self._info
-
-    @property
-    def lexes(self) -> tuple[Lexis, ...]:
-        """The lexis of each fold's model."""
-        return tuple(model.lexis for model in self._models)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[TokenScores]:
         """One result a request, in order."""
