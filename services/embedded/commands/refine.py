@@ -12,58 +12,67 @@ if TYPE_CHECKING:
     from services.embedded.runstate import Position
 
 
+_Source = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Trajectories; - reads stdin.")]
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT.jsonl", help="Records; - writes stdout.")
+]
+_Scorer = Annotated[
+    str | None,
+    typer.Option("--scorer", help="Who scores style: proxy (default), transformers or none."),
+]
+_Model = Annotated[
+    str | None, typer.Option("--model", help="Folder, GGUF file or hub name for --scorer transformers.")
+]
+_Profile = Annotated[
+    Path | None,
+    typer.Option("--profile", help="A student's profile; without it one is fitted on the file."),
+]
+_Student = Annotated[str, typer.Option("--student", help="Name of the student, where a profile is fitted.")]
+_Author = Annotated[
+    str | None, typer.Option("--author", help="Whose text to take, where a line holds several authors'.")
+]
+_Weight = Annotated[
+    float, typer.Option("--lambda", min=0, help="Weight of cost in utility = benefit - lambda * cost.")
+]
+_Alpha = Annotated[float, typer.Option("--alpha", help="Share of native spans that the style gate may flag.")]
+_Gate = Annotated[str, typer.Option("--gate", help="enforce: drop what sounds foreign; report: only say so.")]
+_Seed = Annotated[int, typer.Option("--seed", help="Start of every random choice.")]
+_Tokens = Annotated[
+    bool, typer.Option("--tokens", help="Write surprisal and rank of every token to a Parquet file.")
+]
+_Limit = Annotated[int | None, typer.Option("--limit", min=0, help="Read no further than this line.")]
+_Generate = Annotated[
+    bool, typer.Option("--generate", help="Let the student itself go on from the last right step.")
+]
+_StudentModel = Annotated[
+    str | None, typer.Option("--student-model", help="The model that goes on; needs --generate.")
+]
+_Segment = Annotated[bool, typer.Option("--segment", help="Ignore given steps and cut the text anew.")]
+_Workers = Annotated[int, typer.Option("--workers", min=1, help="Verifier processes.")]
+_Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew and overwrite what an earlier run wrote.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the counts as one line of JSON.")]
+
+
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Trajectories; - reads stdin.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.jsonl", help="Records; - writes stdout.")
-    ],
-    scorer: Annotated[
-        str | None,
-        typer.Option("--scorer", help="Who scores style: proxy (default), transformers or none."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Folder, GGUF file or hub name for --scorer transformers.")
-    ] = None,
-    profile: Annotated[
-        Path | None,
-        typer.Option("--profile", help="A student's profile; without it one is fitted on the file."),
-    ] = None,
-    student: Annotated[
-        str, typer.Option("--student", help="Name of the student, where a profile is fitted.")
-    ] = "student",
-    author: Annotated[
-        str | None, typer.Option("--author", help="Whose text to take, where a line holds several authors'.")
-    ] = None,
-    weight: Annotated[
-        float, typer.Option("--lambda", min=0, help="Weight of cost in utility = benefit - lambda * cost.")
-    ] = 1.0,
-    alpha: Annotated[
-        float, typer.Option("--alpha", help="Share of native spans that the style gate may flag.")
-    ] = 0.05,
-    gate: Annotated[
-        str, typer.Option("--gate", help="enforce: drop what sounds foreign; report: only say so.")
-    ] = "enforce",
-    seed: Annotated[int, typer.Option("--seed", help="Start of every random choice.")] = 0,
-    tokens: Annotated[
-        bool, typer.Option("--tokens", help="Write surprisal and rank of every token to a Parquet file.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=0, help="Read no further than this line.")
-    ] = None,
-    generate: Annotated[
-        bool, typer.Option("--generate", help="Let the student itself go on from the last right step.")
-    ] = False,
-    student_model: Annotated[
-        str | None, typer.Option("--student-model", help="The model that goes on; needs --generate.")
-    ] = None,
-    segment: Annotated[
-        bool, typer.Option("--segment", help="Ignore given steps and cut the text anew.")
-    ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Verifier processes.")] = 1,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew and overwrite what an earlier run wrote.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one line of JSON.")] = False,
+    source: _Source,
+    output: _Output,
+    scorer: _Scorer = None,
+    model: _Model = None,
+    profile: _Profile = None,
+    student: _Student = "student",
+    author: _Author = None,
+    weight: _Weight = 1.0,
+    alpha: _Alpha = 0.05,
+    gate: _Gate = "enforce",
+    seed: _Seed = 0,
+    tokens: _Tokens = False,
+    limit: _Limit = None,
+    generate: _Generate = False,
+    student_model: _StudentModel = None,
+    segment: _Segment = False,
+    workers: _Workers = 1,
+    fresh: _Fresh = False,
+    as_json: _AsJson = False,
 ) -> None:
     """Repair what is wrong in a student's solutions and leave the rest as it is.
 
