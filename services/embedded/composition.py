@@ -126,10 +126,10 @@ def rewriters(settings: RunSettings) -> Sequence[Sequence[Rewriter]]:
     from services.oracle.rewriters.reference_graft import ReferenceGraft
 
     cheap: list[Rewriter] = [Arithmetic(), Operation()]
-    grafts: list[list[Rewriter]] = [[ReferenceGraft()], [ReferenceGraft(from_start=True)]]
+    last: list[Rewriter] = [ReferenceGraft()]
     if not settings.generate:
-        return [cheap, *grafts]
-    return [cheap, student_tier(settings.student_model, Sampling()), *grafts]
+        return [cheap, last]
+    return [cheap, student_tier(settings.student_model, Sampling()), last]
 
 
 def student_tier(model: str | None, sampling: Sampling) -> list[Rewriter]:

@@ -30,7 +30,7 @@ def locator():
 
 @pytest.fixture(scope="session")
 def tiers():
-    return [[Arithmetic(), Operation()], [ReferenceGraft()], [ReferenceGraft(from_start=True)]]
+    return [[Arithmetic(), Operation()], [ReferenceGraft()]]
 
 
 @pytest.fixture(scope="session")

@@ -52,15 +52,13 @@ class Graft:
 
     Attributes:
         trajectory: the native one. plan: where to lead it. voice: sets lines in the student's notation.
-        start: first step that may change. accused: whether that step was called wrong, so that it can't
-            simply stay.
+        start: the step called wrong; it may not simply stay, and nothing before it changes.
     """
 
     trajectory: Trajectory
     plan: Plan
     voice: Voice
     start: int
-    accused: bool = False
     _carried: dict[tuple[int, Values], Carried] = field(default_factory=dict)
     _bodies: dict[int, str] = field(default_factory=dict)
 
@@ -119,8 +117,7 @@ class Graft:
 
     def _stands_accused(self, state: State, index: int) -> bool:
         """Whether this is the step called wrong, and no missing line was put in before it."""
-        untouched = all(entry.native is not None for entry in state.entries)
-        return self.accused and index == self.start and untouched
+        return index == self.start and all(entry.native is not None for entry in state.entries)
 
     def _line(self, item: PlanItem, position: int) -> str:
         if item.index not in self._bodies:

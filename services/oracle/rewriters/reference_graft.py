@@ -23,16 +23,14 @@ class ReferenceGraft:
     """Leads the solution along the reference's derivations, changing as few characters as it can.
 
     Attributes:
-        from_start: open the whole solution, where leading on from the first wrong step was not enough.
         most: candidates proposed in each voice.
     """
 
-    from_start: bool = False
     most: int = 6
     name: str = field(default="reference_graft", init=False)
 
     def propose(self, request: RewriteRequest) -> Iterator[Candidate]:
-        """Candidates from the first wrong step on (or from the first step on), cheapest first."""
+        """Candidates from the first wrong step on, cheapest first."""
         plan = plan_of(request.trajectory.problem)
         if plan is None or not request.trajectory.steps:
             return
@@ -40,22 +38,18 @@ class ReferenceGraft:
         voices = [Voice(notation_of(request))]
         if writes_bare_equations(steps):
             voices.insert(0, Voice(voices[0].notation, terse=True))
-        start = self._start(request)
-        if start is None:
-            return
+        start = _start(request)
         for voice in voices:
-            graft = Graft(request.trajectory, plan, voice, start, accused=not self.from_start)
+            graft = Graft(request.trajectory, plan, voice, start)
             for entries in graft.solutions(self.most):
                 edits = edits_of(request.trajectory, entries, self.name)
                 if edits:
                     touched = touched_by(request.trajectory, entries)
                     yield Candidate(edits, self.name, touched, f"led along the reference from step {start}")
 
-    def _start(self, request: RewriteRequest) -> int | None:
-        """The located step; with `from_start` the first one, unless that was the located one."""
-        first = request.diagnosis.first_error
-        last = len(request.trajectory.steps) - 1
-        located = min(first, last) if first is not None and first >= 0 else 0
-        if self.from_start:
-            return 0 if located > 0 else None
-        return located
+
+def _start(request: RewriteRequest) -> int:
+    """The located step, the first one where nobody located any."""
+    first = request.diagnosis.first_error
+    last = len(request.trajectory.steps) - 1
+    return min(first, last) if first is not None and first >= 0 else 0
