@@ -28,7 +28,7 @@ _DIVIDE = {
     "÷": re.compile(r"÷"),
     r"\div": re.compile(r"\\div\b"),
 }
-_SPACED = re.compile(r"\d\s[-+*/x×÷]\s[\d$(.]")
+_SPACED = re.compile(r"\w\s[-+*/x×÷]\s[\d$(.]")
 _TIGHT = re.compile(r"\d[-+*/x×÷][\d$(.]")
 _EQUALS_SPACED = re.compile(r"\s=\s")
 _EQUALS_TIGHT = re.compile(r"[\w)]=[\w$<(]")
