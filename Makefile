@@ -10,8 +10,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Worker processes of the tests; each uses one thread.
 JOBS ?= 2
-export OMP_NUM_THREADS ?= 1
-export TOKENIZERS_PARALLELISM ?= false
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +27,8 @@ $(READY): pyproject.toml requirements/embedded.txt requirements/dev.txt requirem
 demo: $(READY) ## refine 700 real solutions of small models and write a report
 	$(BIN)/idiolect demo
 
+test: export OMP_NUM_THREADS = 1
+test: export TOKENIZERS_PARALLELISM = false
 test: $(READY) ## every test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
