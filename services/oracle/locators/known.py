@@ -23,6 +23,7 @@ _MARKUP = re.compile(
     r"\s|\\(?:cdot|times|left|right|displaystyle)(?![A-Za-z])|\\d?frac|\\[,;!() \[\]]|\$|\\boxed"
 )
 _FORMULA = re.compile(r"[a-z0-9]{1,12}(?:[\^_=+\-*/][a-z0-9{}()]{1,24}){1,12}")
+_NOTATION = re.compile(r"\\[A-Za-z(\[]|[A-Za-z)]\^|\b[a-zA-Z]\s?=|^\s?\(?A[):]", re.MULTILINE)
 _PLAIN_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,10})?")
 
 
@@ -54,7 +55,8 @@ class Known:
         constants: unit constants that the problem's words call for.
         gold: the final answer, where it is a number.
         formulas: problem and reference without white space and mark-up, lower case.
-        formal: whether the reference is written as formal mathematics (it boxes its answer).
+        formal: whether the reference is formal mathematics (it boxes its answer); without one, whether
+            the problem is written in symbols or as a choice.
     """
 
     steps: tuple[str, ...]
@@ -137,7 +139,7 @@ def _known(text: str, reference: str, gold: str) -> Known:
         constants_called_by([text]),
         answer,
         _MARKUP.sub("", (text + " " + reference).lower()),
-        "\\boxed" in reference,
+        "\\boxed" in reference or (not steps and _NOTATION.search(text) is not None),
     )
 
 
