@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.int32]
 
 WIDTH = 1 << 15
-PENALTY = 1e-4
+PENALTY = 4e-4
 ROUNDS = 60
 RATE = 0.1
 # Steps of either side that are used at most.

@@ -23,6 +23,8 @@ ENOUGH = 60
 WITHIN_CLASS = 30.0
 # Shorter spans say nothing by their letters and are judged by their surprisal alone.
 CONTRAST_FROM = 7
+# How much a deviation of the log-odds counts against one of the surprisal.
+CONTRAST_WEIGHT = 1.3
 Pieces = Callable[[str], Sequence[Span]]
 
 
@@ -34,9 +36,10 @@ class Units:
     odds: tuple[float, float] = (0.0, 1.0)
 
     def statistic(self, surprisal: float, odds: float | None) -> float:
-        """Sum of the two in deviations from native; twice the first where the second is not asked."""
+        """Weighted sum of both in deviations from native; without log-odds the first stands for both."""
         first = (surprisal - self.surprisal[0]) / self.surprisal[1]
-        return first + (first if odds is None else (odds - self.odds[0]) / self.odds[1])
+        second = first if odds is None else (odds - self.odds[0]) / self.odds[1]
+        return first + CONTRAST_WEIGHT * second
 
 
 @dataclass(frozen=True, slots=True)
