@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from shared.domain import NativeBand, TokenScores
 from shared.style.band import excess
 from shared.style.perplexity import Loss, loss, quarter_losses
 from shared.style.suitability import capped_ranks
+from shared.style.tokens import TokenTable
 
 
 @dataclass(slots=True)
@@ -45,3 +47,43 @@ class CorpusStyle:
     def rsr(self) -> float:
         """Rank-surprisal ratio of all texts; NaN where the surprisals add up to nothing."""
         return self.ranks / self.total.nll if self.total.nll > 0 else float("nan")
+
+
+@dataclass(slots=True)
+class CorpusComparison:
+    """Native against refined texts of a file of refinements, scored by one scorer.
+
+    Attributes:
+        native, refined: figures of either side. tokens: which tokens carry and which gain.
+    """
+
+    native: CorpusStyle = field(default_factory=CorpusStyle)
+    refined: CorpusStyle = field(default_factory=CorpusStyle)
+    tokens: TokenTable = field(default_factory=TokenTable)
+
+    def add(
+        self,
+        native: TokenScores,
+        native_text: str,
+        refined: TokenScores,
+        refined_text: str,
+        band: NativeBand | None = None,
+    ) -> None:
+        """Take in one pair of texts with their scores; with a band, what exceeds it too."""
+        self.native.add(native, band)
+        self.refined.add(refined, band)
+        self.tokens.add(native, native_text, refined, refined_text)
+
+    @property
+    def drift(self) -> float:
+        """Nats a token of all refined texts minus that of all native ones; NaN without tokens."""
+        return self.refined.total.mean - self.native.total.mean
+
+    @property
+    def cost(self) -> float:
+        """What the refined tokens exceed the band by, a native token, in nats; NaN without native tokens.
+
+        Zero, too, where the pairs were added without a band.
+        """
+        tokens = self.native.total.tokens
+        return self.refined.excess / tokens if tokens else math.nan

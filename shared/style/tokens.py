@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shared.domain import TokenScores
 from shared.style.quarters import quarter_bounds
 
 # More distinct tokens than this are not kept: the rarest are forgotten, so memory stays bounded.
 CAPACITY = 50_000
+Side = Literal["native", "refined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,13 @@ class TokenLoss:
 
 @dataclass(frozen=True, slots=True)
 class TokenShift:
-    """A token's share of all tokens in the native and in the refined texts."""
+    """A token's share of all tokens in the native and in the refined texts, and its number in each."""
 
     token: str
     native: float
     refined: float
+    native_count: int = 0
+    refined_count: int = 0
 
     @property
     def change(self) -> float:
@@ -65,31 +70,42 @@ class TokenTable:
     def __init__(self) -> None:
         self._native = _Counts()
         self._refined = _Counts()
-        self._opening = _Counts()
+        self._openings: dict[Side, _Counts] = {"native": _Counts(), "refined": _Counts()}
 
     def add(self, native: TokenScores, native_text: str, refined: TokenScores, refined_text: str) -> None:
         """Take in one pair of texts with their scores."""
         _count(self._native, native, native_text, 0, len(native.spans))
         _count(self._refined, refined, refined_text, 0, len(refined.spans))
-        for start, end in quarter_bounds(len(refined.spans))[:1]:
-            _count(self._opening, refined, refined_text, start, end)
+        _count_opening(self._openings["native"], native, native_text)
+        _count_opening(self._openings["refined"], refined, refined_text)
 
-    def opening_losses(self, top: int = 20) -> list[TokenLoss]:
-        """The tokens with the largest summed surprisal in the first quarter of the refined texts."""
-        counts = self._opening
+    def opening_losses(self, top: int = 20, side: Side = "refined") -> list[TokenLoss]:
+        """The tokens with the largest summed surprisal in the first quarter of one side's texts."""
+        counts = self._openings[side]
         ranked = sorted(counts.nll, key=lambda token: (-counts.nll[token], token))[:top]
         return [TokenLoss(token, counts.count[token], counts.nll[token]) for token in ranked]
 
     def shifts(self, top: int = 20) -> list[TokenShift]:
         """The tokens whose share of all tokens changed most, largest change first."""
         tokens = self._native.count.keys() | self._refined.count.keys()
-        shifts = [TokenShift(t, _share(self._native, t), _share(self._refined, t)) for t in tokens]
-        return sorted(shifts, key=lambda shift: (-abs(shift.change), shift.token))[:top]
+        return heapq.nsmallest(
+            top, map(self._shift, tokens), key=lambda shift: (-abs(shift.change), shift.token)
+        )
+
+    def _shift(self, token: str) -> TokenShift:
+        native, refined = self._native, self._refined
+        counts = native.count.get(token, 0), refined.count.get(token, 0)
+        return TokenShift(token, _share(native, token), _share(refined, token), *counts)
 
 
 def _count(counts: _Counts, scores: TokenScores, text: str, start: int, end: int) -> None:
     for index in range(start, end):
         counts.add(scores.spans[index].of(text), scores.surprisals[index])
+
+
+def _count_opening(counts: _Counts, scores: TokenScores, text: str) -> None:
+    for start, end in quarter_bounds(len(scores.spans))[:1]:
+        _count(counts, scores, text, start, end)
 
 
 def _share(counts: _Counts, token: str) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.embedded.commands.profile import scorer_kind
+from shared.errors import FieldError, InputError
 
 if TYPE_CHECKING:
     from services.student.evaluation import Pair, StyleEvaluation
@@ -59,9 +60,11 @@ def figures(result: StyleEvaluation) -> dict[str, float | int | None]:
 
 
 def read_pairs(file: Path, native: str, other: str) -> list[Pair]:
-    """The problems that both authors solved. Raises InputError where there are none."""
+    """The problems that both authors solved.
+
+    Raises FieldError for a line that can't be used, InputError where no problem is solved by both.
+    """
     from services.student.evaluation import Pair
-    from shared.errors import InputError
 
     pairs: list[Pair] = []
     known: set[str] = set()
@@ -77,7 +80,6 @@ def read_pairs(file: Path, native: str, other: str) -> list[Pair]:
 
 def _solutions(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Problem and text by author, line by line."""
-    from shared.errors import FieldError
     from shared.jsonl import BadLine, read_objects
 
     with file.open("rb") as stream:
@@ -85,15 +87,32 @@ def _solutions(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
             if isinstance(read, BadLine):
                 raise FieldError(f"line {read.line}, {read.field}", read.problem, read.cure)
             line, row = read
-            try:
-                yield str(row["problem"]), {name: _text(said) for name, said in row["authors"].items()}
-            except (KeyError, TypeError, AttributeError) as error:
-                cure = "give {problem, authors: {name: {text or steps}}} on each line"
-                raise FieldError(f"line {line}", "is no record of several authors", cure) from error
+            yield _problem(row, line), {name: _text(said, name, line) for name, said in _authors(row, line)}
 
 
-def _text(said: dict[str, Any]) -> str:
-    return said["text"] if "text" in said else "\n\n".join(step.strip() for step in said["steps"])
+def _problem(row: dict[str, Any], line: int) -> str:
+    problem = row.get("problem")
+    if not isinstance(problem, str):
+        raise FieldError(f"line {line}, problem", "is no string", "give the text of the problem")
+    return problem
+
+
+def _authors(row: dict[str, Any], line: int) -> Iterable[tuple[str, Any]]:
+    authors = row.get("authors")
+    if not isinstance(authors, dict):
+        raise FieldError(f"line {line}, authors", "is no object", "give {name: {text or steps}}")
+    return authors.items()
+
+
+def _text(said: object, author: str, line: int) -> str:
+    """Text, or steps with blank lines between them."""
+    text, steps = (said.get("text"), said.get("steps")) if isinstance(said, dict) else (None, None)
+    if isinstance(text, str):
+        return text
+    if text is None and isinstance(steps, list) and all(isinstance(step, str) for step in steps):
+        return "\n\n".join(step.strip() for step in steps)
+    cure = "give text as a string, or steps as a list of strings"
+    raise FieldError(f"line {line}, authors.{author}", "holds neither text nor steps", cure)
 
 
 def _rounded(value: float) -> float | None:

@@ -4,184 +4,115 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.embedded.commands.profile import read_samples, scorer_kind
+from services.embedded.commands.profile import scorer_kind
 
 if TYPE_CHECKING:
-    from shared.domain import NativeBand, TokenScores, Trajectory
-    from shared.ports import Scorer
-    from shared.style import CorpusStyle
+    from services.embedded.scoring import FileStyle, Speaker
 
 BAD_LINES = 3
-_AT_ONCE = 64
+
+_Source = Annotated[
+    Path, typer.Argument(metavar="IN.jsonl", help="Solutions, or records of refine; - reads stdin.")
+]
+_Profile = Annotated[Path | None, typer.Option("--profile", help="Folder of the student's profile.")]
+_Scorer = Annotated[
+    str | None,
+    typer.Option("--scorer", help="Without a profile: proxy (default, fitted on this file) or transformers."),
+]
+_Model = Annotated[
+    str | None, typer.Option("--model", help="Folder, GGUF file or hub name for --scorer transformers.")
+]
+_Author = Annotated[
+    str | None, typer.Option("--author", help="Whose text to take, where a line holds several authors'.")
+]
+_Limit = Annotated[int | None, typer.Option("--limit", min=0, help="Read no further than this line.")]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Where to write the lines; default stdout.")
+]
+_Tokens = Annotated[bool, typer.Option("--tokens", help="Add span, surprisal and rank of every token.")]
+_Top = Annotated[int, typer.Option("--top", min=0, help="Rows of each table of tokens, for records.")]
+_AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the file's figures as one line of JSON, and nothing else.")
+]
 
 
 def command(
-    trajectories: Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Solutions to score.")],
-    profile: Annotated[
-        Path | None, typer.Option("--profile", help="Folder of the student's profile.")
-    ] = None,
-    scorer: Annotated[
-        str, typer.Option("--scorer", help="Without a profile: proxy (fitted on this file) or transformers.")
-    ] = "proxy",
-    model: Annotated[
-        str | None, typer.Option("--model", help="Folder, GGUF file or hub name for transformers.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write the lines; default stdout.")
-    ] = None,
-    tokens: Annotated[
-        bool, typer.Option("--tokens", help="Add span, surprisal and rank of every token.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the file's figures as one line of JSON, and nothing else.")
-    ] = False,
+    source: _Source,
+    profile: _Profile = None,
+    scorer: _Scorer = None,
+    model: _Model = None,
+    author: _Author = None,
+    limit: _Limit = None,
+    output: _Output = None,
+    tokens: _Tokens = False,
+    top: _Top = 20,
+    as_json: _AsJson = False,
 ) -> None:
     """Score each solution: nll (nats), tokens, ppl, quarters, steps, rsr and, with a profile, cost.
 
-    Writes one line of JSON a solution, and the token-weighted figures of the file. Lines that can't be read
-    or scored are named on stderr and make the exit code 3.
+    Writes one line of JSON a solution, and the token-weighted figures of the file. Of records both texts are
+    scored: their lines and figures are about the refined text, beside the native one, with drift, cost, the
+    tokens that carry the loss of the first quarter, and the tokens that became more or less frequent. Lines
+    that can't be read or scored are named on stderr and make the exit code 3.
     """
-    from shared.style import CorpusStyle
+    from services.embedded.pipes import opened_source
+    from services.embedded.scorables import read_scorables
+    from services.embedded.scoring import Scoring, native_samples, speaker_for
+    from shared.shapes import Reading
 
-    engine, student, band = _engine(trajectories, profile, scorer, model)
-    corpus = CorpusStyle()
+    reading = Reading(author=author)
+    kind = None if scorer is None else scorer_kind(scorer)
+    fitting = profile is None and kind != "transformers"
     with ExitStack() as stack:
-        source = stack.enter_context(trajectories.open("rb"))
+        path = None if str(source) == "-" else source
+        stream = stack.enter_context(opened_source(path, twice=fitting))
+        speaker = speaker_for(profile, kind, model, lambda: native_samples(stream, reading, limit))
         sink = stack.enter_context(output.open("wb")) if output else None if as_json else sys.stdout.buffer
-        writer = _Writer(engine, student, band, tokens, corpus, sink)
-        writer.write_all(source)
-    _tell(corpus, engine, band, writer.bad, as_json)
-    if writer.bad:
+        style = Scoring(speaker, tokens, sink).run(read_scorables(stream, reading, limit))
+    _tell(style, speaker, top, as_json)
+    if style.bad:
         raise typer.Exit(BAD_LINES)
 
 
-def _engine(
-    file: Path, profile: Path | None, scorer: str, model: str | None
-) -> tuple[Scorer, str | None, NativeBand | None]:
-    """The scorer, the profile's id and its band."""
-    from services.student.profile import fit_student, load_student
+def _tell(style: FileStyle, speaker: Speaker, top: int, as_json: bool) -> None:
+    from services.embedded.scoring import file_figures
 
-    if profile is not None:
-        loaded = load_student(profile)
-        return loaded.scorer, loaded.profile.id, loaded.profile.band
-    if scorer_kind(scorer) == "transformers":
-        from services.student.engines.transformers import TransformersScorer
-
-        return TransformersScorer.load(model), None, None
-    with file.open("rb") as stream:
-        fitted = fit_student(file.stem, read_samples(stream))
-    return fitted.scorer, fitted.profile.id, fitted.profile.band
+    figures = file_figures(style, speaker, top)
+    typer.echo(json.dumps(figures) if as_json else _table(figures), err=not as_json)
 
 
-class _Writer:
-    """Scores in chunks and writes line by line."""
-
-    def __init__(
-        self,
-        engine: Scorer,
-        student: str | None,
-        band: NativeBand | None,
-        tokens: bool,
-        corpus: CorpusStyle,
-        sink: BinaryIO | None,
-    ) -> None:
-        self.bad = 0
-        self._engine, self._student, self._band = engine, student, band
-        self._tokens, self._corpus, self._sink = tokens, corpus, sink
-
-    def write_all(self, source: BinaryIO) -> None:
-        readable = self._readable(source)
-        while chunk := list(islice(readable, _AT_ONCE)):
-            for trajectory, scores in self._scored(chunk):
-                self._corpus.add(scores, self._band)
-                if self._sink is not None:
-                    self._write(self._sink, trajectory, scores)
-
-    def _readable(self, source: BinaryIO) -> Iterator[Trajectory]:
-        from shared.jsonl import BadLine
-        from shared.shapes import read_trajectories
-
-        for item in read_trajectories(source):
-            if isinstance(item, BadLine):
-                self._refuse(item.line, item.reason)
-            else:
-                yield item
-
-    def _scored(self, chunk: list[Trajectory]) -> Iterable[tuple[Trajectory, TokenScores]]:
-        """The chunk in one call; item by item where one of them can't be scored."""
-        from shared.errors import FieldError
-        from shared.ports import ScoreRequest
-
-        requests = [ScoreRequest(item.problem.text, item.text) for item in chunk]
-        try:
-            return list(zip(chunk, self._engine.score(requests), strict=True))
-        except FieldError as error:
-            if len(chunk) > 1:
-                return [pair for item in chunk for pair in self._scored([item])]
-            self._refuse(chunk[0].line, str(error))
-            return []
-
-    def _refuse(self, line: int, reason: str) -> None:
-        self.bad += 1
-        typer.echo(f"line {line}: {reason}", err=True)
-
-    def _write(self, sink: BinaryIO, trajectory: Trajectory, scores: TokenScores) -> None:
-        from shared.jsonl import dump_line
-
-        sink.write(dump_line(self._line(trajectory, scores)))
-
-    def _line(self, trajectory: Trajectory, scores: TokenScores) -> dict[str, Any]:
-        from shared.style import cost, finite, loss, quarter_losses, rank_surprisal_ratio, step_styles
-
-        total = loss(scores.surprisals)
-        over = None if self._band is None else finite(cost(scores, total.tokens, self._band))
-        line: dict[str, Any] = {
-            "id": trajectory.id,
-            "line": trajectory.line,
-            "student": self._student,
-            "scorer": self._engine.info.name,
-            "label": self._engine.info.label,
-            "nll": total.nll,
-            "tokens": total.tokens,
-            "ppl": finite(total.perplexity),
-            "quarters": [finite(part.perplexity) for part in quarter_losses(scores.surprisals)],
-            "steps": [
-                {"index": step.index, "nll": step.nll, "tokens": step.tokens}
-                for step in step_styles(scores, trajectory.steps)
-            ],
-            "rsr": finite(rank_surprisal_ratio(scores)),
-            "cost": over,
-        }
-        if self._tokens:
-            triples = zip(scores.spans, scores.surprisals, scores.ranks, strict=True)
-            line["token_scores"] = [[span.start, span.end, s, rank] for span, s, rank in triples]
-        return line
+def _table(figures: dict[str, Any]) -> str:
+    rows = [f"{key:10} {value}" for key, value in figures.items() if key not in _TABLES]
+    if "native" in figures:
+        rows += [f"native {key:8} {value}" for key, value in figures["native"].items()]
+        rows += _shown_losses("native", figures["top_q1"]["native"])
+        rows += _shown_losses("refined", figures["top_q1"]["refined"])
+        rows += _shown_shifts(figures["token_shifts"])
+    return "\n".join(rows)
 
 
-def _tell(corpus: CorpusStyle, engine: Scorer, band: NativeBand | None, bad: int, as_json: bool) -> None:
-    from shared.style import finite
+_TABLES = ("native", "top_q1", "token_shifts")
 
-    tokens = corpus.total.tokens
-    figures = {
-        "n": corpus.texts,
-        "bad_lines": bad,
-        "scorer": engine.info.name,
-        "label": engine.info.label,
-        "tokens": tokens,
-        "ppl": finite(corpus.perplexity),
-        "quarters": [finite(part.perplexity) for part in corpus.quarters],
-        "rsr": finite(corpus.rsr),
-        "cost": corpus.excess / tokens if band is not None and tokens else None,
-    }
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        typer.echo("\n".join(f"{key:10} {value}" for key, value in figures.items()), err=True)
+
+def _shown_losses(side: str, losses: list[dict[str, Any]]) -> list[str]:
+    rows = [f"{row['nll']:10.1f} {row['count']:7,} {_quoted(row['token'])}" for row in losses]
+    return [f"most loss in the first quarter, {side} (nats, count, token):", *rows]
+
+
+def _shown_shifts(shifts: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        f"{row['change']:+10.5f} {row['native']:7,} {row['refined']:7,} {_quoted(row['token'])}"
+        for row in shifts
+    ]
+    return ["change of share, native to refined (share, native count, refined count, token):", *rows]
+
+
+def _quoted(token: str) -> str:
+    """In quotes, so that blanks and line breaks can be seen."""
+    return json.dumps(token, ensure_ascii=False)
