@@ -34,7 +34,7 @@ class Demonstration:
     output: Path
     scored: int
     resampled: int
-    console: Console = field(default_factory=lambda: Console(soft_wrap=True))
+    console: Console = field(default_factory=lambda: plain_or_terminal())
 
     def run(self) -> None:
         """Refine, count, score, resample, report."""
@@ -60,15 +60,16 @@ class Demonstration:
         """Nats per token of the edited spans under SmolLM2, ours beside the reference's own words."""
         from services.student.engines.transformers import TransformersScorer
 
-        self.console.print(f"\nscoring {self.scored} repairs under SmolLM2-135M ...")
-        chosen = _in_turn([[r for r in rs if r.outcome in CHANGED] for rs in results.values()], self.scored)
+        self.console.print(f"\nscoring the {self.scored} shortest repairs under SmolLM2-135M ...")
+        changed = [[r for r in rs if r.outcome in CHANGED] for rs in results.values()]
+        chosen = _in_turn([sorted(rs, key=_length) for rs in changed], self.scored)
         rivals = {"repair": ours, "reference": reference_unchanged}
         self.console.print(_drift(drifts(chosen, TransformersScorer.load(), rivals)))
 
     def _show_resampling(self, results: dict[str, list[Refinement]]) -> None:
         """SmolLM2 goes on from the last right step of solutions that the rules could not repair."""
         rejected = [[r for r in rs if r.outcome is Outcome.REJECTED] for rs in results.values()]
-        chosen = _in_turn(rejected, self.resampled)
+        chosen = _in_turn([sorted(rs, key=_length) for rs in rejected], self.resampled)
         self.console.print(f"\nSmolLM2-135M goes on with {len(chosen)} rejected solutions ...")
         reasons = Counter(self._resample(chosen))
         for reason, count in reasons.most_common():
@@ -76,7 +77,7 @@ class Demonstration:
 
     def _resample(self, refinements: Sequence[Refinement]) -> Iterator[str]:
         settings = RunSettings(scorer="none")
-        rewriters = student_tier(None, Sampling(n=4, max_tokens=64))
+        rewriters = student_tier(None, Sampling(n=2, max_tokens=48))
         with assemble(settings, None) as assembly:
             acceptance = Acceptance(assembly.refiner.verifier, assembly.refiner.locator)
             for r in refinements:
@@ -95,6 +96,11 @@ class Demonstration:
         return write_report(files, self.output / "report.html", 300).path
 
 
+def plain_or_terminal() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
 def _records(path: Path) -> Iterator[Refinement]:
     with path.open("rb") as stream:
         for read in read_objects(stream):
@@ -106,6 +112,11 @@ def _in_turn(groups: Sequence[Sequence[Refinement]], most: int) -> list[Refineme
     """The first of each group, then the second of each, and so on."""
     turns = chain.from_iterable(zip_longest(*groups))
     return list(islice((r for r in turns if r is not None), most))
+
+
+def _length(refinement: Refinement) -> int:
+    """Characters that a language model has to read; the short ones keep the demo short."""
+    return len(refinement.trajectory.problem.text) + len(refinement.refined)
 
 
 def _outcomes(results: dict[str, list[Refinement]]) -> Table:

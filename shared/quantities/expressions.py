@@ -213,7 +213,7 @@ class _Parser:
     def _takes_of(self, left: Expression) -> bool:
         """Whether ``of`` follows a share: 12% of 50, half of the 68."""
         token = self.peek()
-        share = left.form in ("percent", "word") or left.op == "/"
+        share = left.form == "percent" or left.op == "/" or _is_word_for_a_share(left)
         if token is None or token.text != "of" or not share:
             return False
         for ahead in range(1, 4):
@@ -371,6 +371,11 @@ class _Parser:
             if inner.kind is Kind.CLOSE:
                 return length if length > 2 else 0
         return 0
+
+
+def _is_word_for_a_share(left: Expression) -> bool:
+    """``half``, ``two thirds``; ``two of them`` takes no part of anything."""
+    return left.form == "word" and left.value is not None and left.value < 1
 
 
 def _is_per(token: Token, following: Token | None) -> bool:

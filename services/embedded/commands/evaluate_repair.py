@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from services.embedded.repair_evaluation import Case
     from shared.domain import Trajectory
+    from shared.ports import Scorer
 
 
 def command(
@@ -30,6 +31,10 @@ def command(
     drift_limit: Annotated[
         int, typer.Option("--drift-limit", min=0, help="Most trajectories scored for drift.")
     ] = 400,
+    drift_scorer: Annotated[
+        str | None,
+        typer.Option("--drift-scorer", help="transformers: measure drift under SmolLM2 (default: --scorer)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Refine the traces of FILE and report what became of the wrong ones.
@@ -41,6 +46,7 @@ def command(
     from services.embedded.repair_evaluation import CHANGED, drifts, locality, shares
     from services.pipeline.refinement.settings import SearchSettings
 
+    _check_drift_scorer(drift_scorer)
     rows = [row for row in _rows(file) if _wanted(row[0], generator, dataset)][:limit]
     settings = RunSettings("evaluated", scorer, search=SearchSettings(gate=gate))  # type: ignore[arg-type]
     student = fit(settings, lambda: [(t.problem.text, t.text) for _, t in rows])
@@ -49,8 +55,22 @@ def command(
     report: dict[str, Any] = {**shares(cases), "locality": locality(cases)}
     if student is not None:
         changed = [c.refinement for c in cases if c.refinement.outcome in CHANGED][:drift_limit]
-        report["drift"] = drifts(changed, student.scorer, _rivals(file, other))
+        judge = _language_model() if drift_scorer == "transformers" else student.scorer
+        report["drift"] = drifts(changed, judge, _rivals(file, other))
     typer.echo(json.dumps(report) if as_json else json.dumps(report, indent=1))
+
+
+def _check_drift_scorer(name: str | None) -> None:
+    from shared.errors import FieldError
+
+    if name not in (None, "proxy", "transformers"):
+        raise FieldError("--drift-scorer", f"{name!r} is unknown", "use proxy or transformers")
+
+
+def _language_model() -> Scorer:
+    from services.student.engines.transformers import TransformersScorer
+
+    return TransformersScorer.load()
 
 
 def _rows(file: Path) -> Iterator[tuple[dict[str, Any], Trajectory]]:

@@ -118,7 +118,7 @@ class Judge:
             ]
             if not found:
                 return None
-            self._gates[key] = max(found, key=lambda verdict: verdict.statistic - verdict.threshold)
+            self._gates[key] = max(found, key=_foreignness)
         return self._gates[key]
 
     def utility(self, draft: Draft, accepted: Accepted | None) -> Utility | None:
@@ -154,6 +154,11 @@ class Judge:
         )
         why = self._unscorable.get(_key(refined)) or self._unscorable.get(_key(draft.native))
         return replace(found, drift=None, reason=why) if why else found
+
+
+def _foreignness(verdict: GateVerdict) -> tuple[bool, float]:
+    """Spans that the gate could read come before those that hold no token."""
+    return verdict.tokens > 0, verdict.statistic - verdict.threshold
 
 
 def _key(trajectory: Trajectory) -> tuple[str, str]:
@@ -221,8 +226,8 @@ def _repaired_or_regenerated(draft: Draft, chosen: Accepted) -> tuple[Outcome, s
     beyond = sorted(set(chosen.candidate.touched) - allowed)
     if not beyond:
         return Outcome.REPAIRED, None
-    listed = ", ".join(map(str, beyond))
-    return Outcome.REGENERATED, f"steps {listed} were replaced though not flagged or dependent"
+    listed = f"step {beyond[0]} was" if len(beyond) == 1 else f"steps {', '.join(map(str, beyond))} were"
+    return Outcome.REGENERATED, f"{listed} replaced though not flagged or dependent"
 
 
 def _why_rejected(draft: Draft) -> str:
