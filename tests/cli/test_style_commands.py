@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.embedded.cli import app
 
@@ -65,19 +66,37 @@ def records(few: Path, profile: str) -> Path:
     return output
 
 
-def figures(*arguments: object, code: int = 0) -> dict[str, Any]:
+def invoked(*arguments: object) -> Result:
+    """A run of `idiolect score --json`."""
+    return RUNNER.invoke(app, ["score", *map(str, arguments), "--json"])
+
+
+def figures(*arguments: object) -> dict[str, Any]:
     """What `idiolect score --json` says."""
-    done = RUNNER.invoke(app, ["score", *map(str, arguments), "--json"])
-    assert done.exit_code == code, done.output
+    done = invoked(*arguments)
+    assert done.exit_code == 0, done.output
     [line] = done.stdout.splitlines()
     return json.loads(line)
 
 
-def scored(output: Path, *arguments: object) -> list[dict[str, Any]]:
-    """The lines that `idiolect score` writes."""
-    done = RUNNER.invoke(app, ["score", *map(str, arguments), "-o", str(output)])
-    assert done.exit_code == 0, done.output
-    return lines_of(output)
+Scored = tuple[dict[str, Any], list[dict[str, Any]]]
+
+
+def scored(source: Path, profile: str) -> Scored:
+    """The figures of a file, and its lines with tokens, from one run."""
+    output = source.with_suffix(".scored")
+    said = figures(source, "--profile", profile, "-o", output, "--tokens", "--top", 5)
+    return said, lines_of(output)
+
+
+@pytest.fixture(scope="module")
+def of_few(few: Path, profile: str) -> Scored:
+    return scored(few, profile)
+
+
+@pytest.fixture(scope="module")
+def of_records(records: Path, profile: str) -> Scored:
+    return scored(records, profile)
 
 
 def test_profile_tells_its_name_band_and_thresholds(fitted: tuple[Path, dict[str, Any]]) -> None:
@@ -88,25 +107,24 @@ def test_profile_tells_its_name_band_and_thresholds(fitted: tuple[Path, dict[str
 
 
 def test_score_finds_a_saved_profile_again(
-    few: Path, fitted: tuple[Path, dict[str, Any]], tmp_path: Path
+    few: Path, fitted: tuple[Path, dict[str, Any]], of_few: Scored
 ) -> None:
-    found = scored(tmp_path / "scored.jsonl", few, "--profile", fitted[0])
-    assert {line["student"] for line in found} == {fitted[1]["profile"]}
-    assert [line["id"] for line in found] == [line["id"] for line in lines_of(few)]
+    assert {line["student"] for line in of_few[1]} == {fitted[1]["profile"]}
+    assert [line["id"] for line in of_few[1]] == [line["id"] for line in lines_of(few)]
 
 
-def test_score_sums_its_lines_up_by_token(few: Path, profile: str, tmp_path: Path) -> None:
-    found = scored(tmp_path / "scored.jsonl", few, "--profile", profile)
-    said = figures(few, "--profile", profile)
+def test_score_sums_its_lines_up_by_token(of_few: Scored) -> None:
+    said, found = of_few
     excess = sum(line["cost"] * line["tokens"] for line in found)
     assert said.keys() == FILE_FIGURES
     assert said["tokens"] == sum(line["tokens"] for line in found)
     assert said["cost"] == pytest.approx(excess / said["tokens"])
 
 
-def test_score_adds_every_token_when_asked(few: Path, profile: str, tmp_path: Path) -> None:
-    line = scored(tmp_path / "scored.jsonl", few, "--profile", profile, "--limit", 1, "--tokens")[0]
-    assert sum(row[2] for row in line["token_scores"]) == pytest.approx(line["nll"])
+def test_score_adds_every_token_when_asked(of_few: Scored) -> None:
+    for line in of_few[1]:
+        assert len(line["token_scores"]) == line["tokens"]
+        assert sum(row[2] for row in line["token_scores"]) == pytest.approx(line["nll"])
 
 
 def test_score_takes_the_author_that_is_named(profile: str) -> None:
@@ -117,43 +135,65 @@ def test_score_takes_the_author_that_is_named(profile: str) -> None:
     assert said[0]["ppl"] < said[1]["ppl"]
 
 
-def test_score_reads_stdin(few: Path, profile: str) -> None:
+def test_score_reads_stdin(few: Path, profile: str, of_few: Scored) -> None:
     command = [*SCORE, "--profile", profile, "--json"]
     done = subprocess.run(command, input=few.read_bytes(), capture_output=True, env=ENVIRONMENT, check=True)
-    assert json.loads(done.stdout) == figures(few, "--profile", profile)
+    assert json.loads(done.stdout) == of_few[0]
 
 
-def test_score_of_records_has_both_sides_and_the_tables_of_tokens(records: Path, profile: str) -> None:
-    said = figures(records, "--profile", profile, "--top", 3)
+def test_score_of_records_has_both_sides_and_the_tables_of_tokens(of_records: Scored) -> None:
+    said = of_records[0]
     assert said.keys() == RECORD_FIGURES
     assert said["native"].keys() == TEXT_FIGURES
-    assert [[row.keys() for row in said["top_q1"][side]] for side in ("native", "refined")] == [
-        [{"token", "count", "nll"}] * 3
-    ] * 2
-    assert [row.keys() for row in said["token_shifts"]] == [{"token", "native", "refined", "change"}] * 3
+    for side in ("native", "refined"):
+        assert [row.keys() for row in said["top_q1"][side]] == [{"token", "count", "nll"}] * 5
+    assert [row.keys() for row in said["token_shifts"]] == [{"token", "native", "refined", "change"}] * 5
 
 
-def test_the_two_sides_of_records_are_those_of_their_texts(
-    records: Path, profile: str, tmp_path: Path
+@pytest.mark.parametrize("side", ["native", "refined"])
+def test_a_side_of_records_is_that_of_its_texts(
+    records: Path, profile: str, of_records: Scored, tmp_path: Path, side: str
 ) -> None:
-    said = figures(records, "--profile", profile)
-    for side, got in (("native", said["native"]), ("refined", said)):
-        texts = [{"problem": one["problem"]["text"], "text": one[side]["text"]} for one in lines_of(records)]
-        alone = figures(written(tmp_path / "side.jsonl", texts), "--profile", profile)
-        assert {name: got[name] for name in TEXT_FIGURES} == {name: alone[name] for name in TEXT_FIGURES}
+    said = of_records[0]["native"] if side == "native" else of_records[0]
+    texts = [{"problem": one["problem"]["text"], "text": one[side]["text"]} for one in lines_of(records)]
+    alone = figures(written(tmp_path / "side.jsonl", texts), "--profile", profile)
+    assert {name: said[name] for name in TEXT_FIGURES} == {name: alone[name] for name in TEXT_FIGURES}
 
 
-def test_the_ledger_of_a_record_is_scored_again_the_same(records: Path, profile: str, tmp_path: Path) -> None:
-    found = scored(tmp_path / "scored.jsonl", records, "--profile", profile)
+def test_the_cost_and_drift_of_records_are_token_weighted(of_records: Scored) -> None:
+    said, found = of_records
+    before, after = ([line[key] if key else line for line in found] for key in ("native", ""))
+    tokens = [sum(text["tokens"] for text in texts) for texts in (before, after)]
+    losses = [sum(text["nll"] for text in texts) for texts in (before, after)]
+    excess = sum(line["cost"] * line["native"]["tokens"] for line in found)
+    assert said["cost"] == pytest.approx(excess / tokens[0])
+    assert said["drift"] == pytest.approx(losses[1] / tokens[1] - losses[0] / tokens[0])
+
+
+def test_the_ledger_of_a_record_is_scored_again_the_same(records: Path, of_records: Scored) -> None:
     names = ("student", "scorer", "nll", "tokens", "ppl", "quarters", "drift")
     ledgers = [record["style"] for record in lines_of(records)]
-    assert [[line[name] for name in names] for line in found] == [
+    assert [[line[name] for name in names] for line in of_records[1]] == [
         [ledger[name] for name in names] for ledger in ledgers
     ]
 
 
-def test_a_token_shift_is_the_difference_of_its_shares(records: Path, profile: str) -> None:
-    said = figures(records, "--profile", profile, "--top", 5)
+def test_the_first_of_the_loss_bearing_tokens_is_found_in_the_lines(
+    records: Path, of_records: Scored
+) -> None:
+    said, found = of_records
+    losses: Counter[str] = Counter()
+    for line, record in zip(found, lines_of(records), strict=True):
+        opening = line["token_scores"][: -(-line["tokens"] // 4)]
+        for start, end, surprisal, _ in opening:
+            losses[record["refined"]["text"][start:end]] += surprisal
+    [(token, nll)] = losses.most_common(1)
+    assert said["top_q1"]["refined"][0]["token"] == token
+    assert said["top_q1"]["refined"][0]["nll"] == pytest.approx(nll)
+
+
+def test_a_token_shift_is_the_difference_of_its_shares(of_records: Scored) -> None:
+    said = of_records[0]
     before, after = said["native"]["tokens"], said["tokens"]
     for row in said["token_shifts"]:
         assert row["change"] == pytest.approx(row["refined"] / after - row["native"] / before)
@@ -169,30 +209,16 @@ def test_score_shows_tables_of_tokens_on_stderr(records: Path, profile: str, tmp
         assert heading in done.stderr
 
 
-def test_records_and_solutions_do_not_mix(few: Path, records: Path, profile: str, tmp_path: Path) -> None:
-    mixed = tmp_path / "mixed.jsonl"
-    mixed.write_bytes(records.read_bytes() + few.read_bytes().splitlines(keepends=True)[0])
-    done = RUNNER.invoke(app, ["score", str(mixed), "--profile", profile, "--json"])
-    assert (done.exit_code, json.loads(done.stdout)["n"]) == (3, 12)
-    assert "line 13: schema: is missing" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"schema": "idiolect.record/9"}, "schema"),
-        ({"refined": {"text": "something else", "steps": []}}, "line"),
-        ({"native": None}, "line"),
-    ],
-)
-def test_a_broken_record_is_named(
-    records: Path, profile: str, tmp_path: Path, change: dict[str, Any], named: str
+def test_broken_records_and_lines_of_another_kind_are_named(
+    few: Path, records: Path, profile: str, tmp_path: Path
 ) -> None:
-    rows = lines_of(records)[:2]
-    broken = written(tmp_path / "broken.jsonl", [rows[0] | change, rows[1]])
-    done = RUNNER.invoke(app, ["score", str(broken), "--profile", profile, "--json"])
+    good, solution = lines_of(records)[0], lines_of(few)[0]
+    untold = {"refined": {"text": "something else", "steps": []}}
+    rows = [good, good | {"schema": "idiolect.record/9"}, good | untold, good | {"native": None}, solution]
+    done = invoked(written(tmp_path / "broken.jsonl", rows), "--profile", profile)
     assert (done.exit_code, json.loads(done.stdout)["n"]) == (3, 1)
-    assert f"line 1: {named}: " in done.stderr
+    named = re.findall(r"^line (\d): (\w+): ", done.stderr, re.M)
+    assert named == [("2", "schema"), ("3", "line"), ("4", "line"), ("5", "schema")]
 
 
 @pytest.mark.parametrize(

@@ -220,3 +220,43 @@ def test_a_token_that_only_the_refined_text_has_shifts_most() -> None:
     table = TokenTable()
     table.add(scores(1.0, 1.0), "abcd", scores(1.0, 1.0), "ab\\(")
     assert {shift.token: shift.change for shift in table.shifts()} == {"cd": -0.5, "\\(": 0.5, "ab": 0.0}
+
+
+def test_the_first_quarter_is_kept_apart_by_side() -> None:
+    table = TokenTable()
+    table.add(scores(5.0, 1.0, 1.0, 1.0), "To ab cd", scores(2.0, 1.0, 1.0, 1.0), "We ab cd")
+    sides: tuple[Side, Side] = ("native", "refined")
+    assert [(row.token, row.nll) for side in sides for row in table.opening_losses(1, side)] == [
+        ("To", 5.0),
+        ("We", 2.0),
+    ]
+
+
+def test_a_shift_counts_the_token_on_either_side() -> None:
+    table = TokenTable()
+    table.add(scores(1.0, 1.0), "abcd", scores(1.0, 1.0, 1.0), "ababab")
+    counts = {shift.token: (shift.native_count, shift.refined_count) for shift in table.shifts()}
+    assert counts == {"ab": (1, 3), "cd": (1, 0)}
+
+
+def test_the_table_of_tokens_forgets_the_rarest_beyond_its_capacity() -> None:
+    table = TokenTable()
+    often = scores(*[1.0] * 8)
+    table.add(often, "ab" * 8, often, "ab" * 8)
+    text = "".join(map(chr, range(0x10000, 0x10000 + 5 * CAPACITY)))
+    rare = TokenScores(
+        tuple(Span(at, at + 1) for at in range(len(text))), (1.0,) * len(text), (1,) * len(text)
+    )
+    table.add(rare, text, rare, text)
+    shifts = table.shifts(10 * CAPACITY)
+    assert len(shifts) <= 2 * CAPACITY
+    assert next(shift.refined_count for shift in shifts if shift.token == "ab") == 8
+
+
+def test_a_file_costs_its_excess_a_native_token() -> None:
+    compared = CorpusComparison()
+    band = NativeBand((1.0,) * 4)
+    compared.add(scores(1.0, 1.0), "abcd", scores(3.0, 1.0, 1.5, 1.0), "abababab", band)
+    compared.add(scores(1.0, 3.0), "abcd", scores(1.0), "ab", band)
+    assert compared.cost == pytest.approx(2.5 / 4)
+    assert compared.drift == pytest.approx(7.5 / 5 - 6.0 / 4)

@@ -29,6 +29,10 @@ from shared.style.cost import cost
 from shared.style.ledger import finite, ledger
 from shared.text.edits import preserved_fraction
 
+TIE = 0.05
+"""Utilities that differ by no more are equal: the cost counts the tokens that are there, so that by itself it
+would favour shorter texts over smaller edits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Student:
@@ -81,7 +85,7 @@ class Judge:
     def choose(self, draft: Draft) -> None:
         """Take the acceptable candidate of highest utility that passes the gate, if there is one.
 
-        Without a scorer the candidate that preserves most of the native text is taken.
+        Where utilities tie, and without a scorer, the one that preserves most of the native text.
         """
         passing = []
         for accepted in draft.accepted:
@@ -92,18 +96,25 @@ class Judge:
                 reason = f"style gate: {verdict.statistic:.3f} above {verdict.threshold:.3f}"
                 draft.tried.append(Tried(accepted.candidate.rewriter, reason))
         if passing:
-            draft.chosen = max(passing, key=lambda accepted: self._rank(draft, accepted))
+            draft.chosen = self._best(draft, passing)
             draft.tried += [
                 Tried(other.candidate.rewriter, "lower utility")
                 for other in passing
                 if other is not draft.chosen
             ]
 
-    def _rank(self, draft: Draft, accepted: Accepted) -> tuple[float, float]:
+    def _best(self, draft: Draft, passing: Sequence[Accepted]) -> Accepted:
+        """Of the candidates whose utility is within `TIE` of the best, the one that preserves most."""
+        totals = [self._total(draft, accepted) for accepted in passing]
+        near = [one for one, total in zip(passing, totals, strict=True) if total >= max(totals) - TIE]
+        return max(near, key=lambda one: preserved_fraction(draft.native.text, one.candidate.edits))
+
+    def _total(self, draft: Draft, accepted: Accepted) -> float:
+        """Utility, the least possible where it is unknown; 0 for all without a student."""
         worth = self.utility(draft, accepted)
-        preserved = preserved_fraction(draft.native.text, accepted.candidate.edits)
-        total = worth.total if worth is not None and worth.total is not None else -math.inf
-        return (total, preserved) if self._student else (preserved, 0.0)
+        if worth is None:
+            return 0.0
+        return worth.total if worth.total is not None else -math.inf
 
     def gate(self, accepted: Accepted) -> GateVerdict | None:
         """The gate's verdict on the most foreign edited span; None without a student or a new span."""
