@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from shared.domain import NativeBand, ScorerInfo, Span, Step, TokenScores
 from shared.style import (
+    CorpusComparison,
     CorpusStyle,
+    Side,
     TokenTable,
     conformal_threshold,
     cost,
@@ -25,6 +27,7 @@ from shared.style import (
     step_styles,
     tokens_in,
 )
+from shared.style.tokens import CAPACITY
 
 INFO = ScorerInfo("made:up", "proxy", "0" * 64)
 FLAT = NativeBand((1.0, 1.0, 1.0, 1.0))
@@ -224,7 +227,7 @@ def test_a_token_that_only_the_refined_text_has_shifts_most() -> None:
 
 def test_the_first_quarter_is_kept_apart_by_side() -> None:
     table = TokenTable()
-    table.add(scores(5.0, 1.0, 1.0, 1.0), "To ab cd", scores(2.0, 1.0, 1.0, 1.0), "We ab cd")
+    table.add(scores(5.0, 1.0, 1.0, 1.0), "Toabcdef", scores(2.0, 1.0, 1.0, 1.0), "Weabcdef")
     sides: tuple[Side, Side] = ("native", "refined")
     assert [(row.token, row.nll) for side in sides for row in table.opening_losses(1, side)] == [
         ("To", 5.0),
@@ -255,8 +258,7 @@ def test_the_table_of_tokens_forgets_the_rarest_beyond_its_capacity() -> None:
 
 def test_a_file_costs_its_excess_a_native_token() -> None:
     compared = CorpusComparison()
-    band = NativeBand((1.0,) * 4)
-    compared.add(scores(1.0, 1.0), "abcd", scores(3.0, 1.0, 1.5, 1.0), "abababab", band)
-    compared.add(scores(1.0, 3.0), "abcd", scores(1.0), "ab", band)
+    compared.add(scores(1.0, 1.0), "abcd", scores(3.0, 1.0, 1.5, 1.0), "abababab", FLAT)
+    compared.add(scores(1.0, 3.0), "abcd", scores(1.0), "ab", FLAT)
     assert compared.cost == pytest.approx(2.5 / 4)
     assert compared.drift == pytest.approx(7.5 / 5 - 6.0 / 4)
