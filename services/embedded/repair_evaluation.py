@@ -75,15 +75,17 @@ def _share(count: int, total: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another way to make the same trajectory right: its text and the part of it that is not native."""
+    """A way to make a trajectory right: its text, the part of it that is new, and the native part it replaces."""
 
     text: str
     spans: tuple[Span, ...]
+    replaced: tuple[Span, ...]
 
 
 def ours(refinement: Refinement) -> Rival:
     """The refinement itself."""
-    return Rival(refinement.refined, refined_spans(refinement.edits))
+    replaced = tuple(edit.span for edit in refinement.edits)
+    return Rival(refinement.refined, refined_spans(refinement.edits), replaced)
 
 
 def reference_unchanged(refinement: Refinement) -> Rival | None:
@@ -107,7 +109,10 @@ def _continued(native: Trajectory, first: int, lines: Sequence[str]) -> Rival | 
         return None
     start = native.steps[first].span.start
     gap = native.joiner or "\n"
-    return Rival(native.text[:start] + gap.join(rest), (Span(start, start + len(gap.join(rest))),))
+    new = gap.join(rest)
+    return Rival(
+        native.text[:start] + new, (Span(start, start + len(new)),), (Span(start, len(native.text)),)
+    )
 
 
 def drifts(
@@ -115,8 +120,9 @@ def drifts(
     scorer: Scorer,
     rivals: Mapping[str, Callable[[Refinement], Rival | None]],
 ) -> dict[str, Any]:
-    """Drift on edited spans (nats per token above the native text's own mean), paired over trajectories.
+    """Drift on edited spans: mean nats per token of what is new minus that of what it replaces, paired.
 
+    Where nothing native is replaced (a pure insertion), the whole native text stands in for it.
     Only trajectories for which every rival exists and has tokens are counted, so that all columns speak of
     the same ones. Intervals are percentile bootstrap over trajectories.
     """
@@ -144,9 +150,12 @@ def _rows(
         problem = refinement.trajectory.problem.text
         texts = [refinement.trajectory.text, *(rival.text for rival in known.values())]
         native, *scored = scorer.score([ScoreRequest(problem, text) for text in texts])
-        base = _mean(native, (Span(0, len(refinement.trajectory.text)),))
+        whole = _mean(native, (Span(0, len(refinement.trajectory.text)),))
         pairs = zip(known.items(), scored, strict=True)
-        row = {name: _mean(scores, rival.spans) - base for (name, rival), scores in pairs}
+        row = {
+            name: _mean(scores, rival.spans) - _or(_mean(native, rival.replaced), whole)
+            for (name, rival), scores in pairs
+        }
         if all(value == value for value in row.values()):
             yield row
 
@@ -154,3 +163,7 @@ def _rows(
 def _mean(scores: TokenScores, spans: Sequence[Span]) -> float:
     tokens = tokens_in(scores, spans)
     return fsum(scores.surprisals[t] for t in tokens) / len(tokens) if tokens else float("nan")
+
+
+def _or(value: float, other: float) -> float:
+    return value if value == value else other

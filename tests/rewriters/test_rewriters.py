@@ -113,6 +113,25 @@ def test_a_sentence_about_something_else_does_not_carry_a_borrowed_equation():
     assert not fits(sentence, find_equations(sentence)[0], item)
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Then divide the duck eggs Janet sells by 3 to find 16 / 4 = 4 duck eggs",
+        "Lisa sells 16 - 3 = 13 duck eggs a day",
+        "Janet sells 16 - 3 = $13 of duck eggs a day",
+    ],
+)
+def test_a_sentence_that_names_another_person_operation_or_unit_does_not_either(sentence):
+    assert not fits(sentence, find_equations(sentence)[0], plan_of(DUCKS).items[0])
+
+
+def test_a_solution_that_stops_short_keeps_its_last_step_and_goes_on():
+    request = asked(DUCKS, ["Janet sells 16 - 3 - 4 = 9 duck eggs every day"], 0)
+    assert first_text(ReferenceGraft(), request).startswith(
+        "Janet sells 16 - 3 - 4 = 9 duck eggs every day\n"
+    )
+
+
 def test_a_reference_that_never_derives_the_gold_number_is_no_plan():
     assert plan_of(Problem("p", "7", "3 + 3 = 6\nso it is obvious.")) is None
 

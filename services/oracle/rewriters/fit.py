@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
 from shared.quantities.equations import Equation
+from shared.quantities.words import FUNCTION_WORDS
 
 ENOUGH = 0.6
 """Share of the shorter text's content words that the other one has to hold too."""
@@ -16,6 +17,24 @@ ENOUGH_WITH_NOUN = 0.5
 MOST_BARE_WORDS = 2
 """A sentence without content words is a bare equation if it has no more words than these."""
 
+_CAPITALISED = re.compile(r"\b[A-Z][a-z]+")
+_OPENERS = frozenset(
+    {"first", "then", "next", "now", "finally", "thus", "hence", "therefore", "adding", "after", "before"}
+    | {
+        "each",
+        "every",
+        "altogether",
+        "total",
+        "together",
+        "also",
+        "similarly",
+        "however",
+        "given",
+        "combining",
+    }
+    | {"multiplying", "dividing", "subtracting", "there", "during", "while", "step", "answer", "mr", "mrs"}
+)
+_VERBS = {"divid": "/", "subtract": "-", "multipl": "*", "add ": "+", "adding": "+"}
 _PHRASE = re.compile(r"(?:[ ]?[^\W\d_]+){1,3}")
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMERIC_EQUATION = re.compile(r"=")
@@ -25,11 +44,16 @@ _VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z
 def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
     """Whether the sentence around `equation` can carry the plan item's derivation instead.
 
-    Money stays money, the counted noun stays the counted noun, and most content words are shared.
+    Money stays money, the counted noun stays the counted noun, somebody who is named in both is the same,
+    an announced operation is the one that follows, and most content words are shared.
     """
     ours = counted(sentence, equation)
     theirs = counted(item.line, equation_of(item.derivations[-1]))
     if ours and theirs and not ours & theirs:
+        return False
+    if _names(sentence) and _names(item.line) and not _names(sentence) & _names(item.line):
+        return False
+    if _announced(sentence) - _signs(item):
         return False
     words = content_words(sentence)
     if not words:
@@ -45,6 +69,22 @@ def counted(text: str, equation: Equation) -> frozenset[str]:
     phrase = _PHRASE.match(text[result.span.end :])
     words = content_words(phrase[0]) if phrase and result.unit else frozenset()
     return frozenset("money" if word in ("dollar", "cent") else word for word in words)
+
+
+def _names(text: str) -> frozenset[str]:
+    """Capitalised words that no sentence begins with by habit."""
+    found = (word.lower() for word in _CAPITALISED.findall(text))
+    return frozenset(word for word in found if word not in FUNCTION_WORDS | _OPENERS)
+
+
+def _announced(sentence: str) -> frozenset[str]:
+    """Signs of the operations that the sentence names as something to do."""
+    lowered = sentence.lower()
+    return frozenset(sign for verb, sign in _VERBS.items() if verb in lowered)
+
+
+def _signs(item: PlanItem) -> frozenset[str]:
+    return frozenset(part.op for part in item.derivations[-1].expression.operations())
 
 
 def overlap(words: frozenset[str], others: frozenset[str]) -> float:

@@ -100,8 +100,9 @@ class Graft:
         carried = self._carry(index, state.values)
         if index == len(self.trajectory.steps) - 1:
             yield from self._answered(state, index, carried)
-        kept = None if self._stands_accused(state, index) else self._kept(state, index, carried)
-        if kept is not None and answer_phrase(carried.text) is None:
+        kept = self._kept(state, index, carried)
+        accused = self._stands_accused(state, index, kept)
+        if kept is not None and not accused and answer_phrase(carried.text) is None:
             yield kept
         equations = find_equations(carried.text)
         if len(equations) == 1 and not has_algebra(carried.text, equations):
@@ -115,9 +116,12 @@ class Graft:
         dropped = (*state.entries, Entry(index, None, True))
         yield State(state.cost + len(step), state.done, state.values, state.known, dropped)
 
-    def _stands_accused(self, state: State, index: int) -> bool:
-        """Whether this is the step called wrong, and no missing line was put in before it."""
-        return index == self.start and all(entry.native is not None for entry in state.entries)
+    def _stands_accused(self, state: State, index: int, kept: State | None) -> bool:
+        """Whether this is the step called wrong, and nothing comes before it or still has to come behind it."""
+        if index != self.start or any(entry.native is None for entry in state.entries):
+            return False
+        stops_short = index == len(self.trajectory.steps) - 1
+        return not (stops_short and kept is not None and len(self.plan.items) - 1 not in kept.done)
 
     def _line(self, item: PlanItem, position: int) -> str:
         if item.index not in self._bodies:
@@ -147,7 +151,7 @@ class Graft:
         results = {e.result.value for e in equations if e.result.value is not None}
         if not all(is_true(e) for e in equations) or has_algebra(carried.text, equations):
             return None
-        if not results <= self.plan.values | self._given | state.known:
+        if not results <= self.plan.values | (state.known - self._given):
             return None
         if results and len(self.plan.items) - 1 in state.done:
             return None
