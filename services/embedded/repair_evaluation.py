@@ -75,7 +75,7 @@ def _share(count: int, total: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A way to make a trajectory right: its text, the part of it that is new, and the native part it replaces."""
+    """A way to make a trajectory right: its text, what is new in it, and the native part replaced."""
 
     text: str
     spans: tuple[Span, ...]

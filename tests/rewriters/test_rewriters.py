@@ -147,3 +147,13 @@ def test_odd_solutions_are_no_reason_to_break(steps):
     for rewriter in (Arithmetic(), Operation(), ReferenceGraft()):
         for candidate in rewriter.propose(request):
             apply(request.trajectory.text, candidate.edits)
+
+
+def test_a_student_that_writes_dollar_signs_at_operands_keeps_them():
+    problem = Problem(
+        "A bag costs $40 and a hat $20. She pays with $100. What is her change?",
+        "40",
+        "The bag and the hat cost $40 + $20 = $<<40+20=60>>60.\nHer change is $100 - $60 = $<<100-60=40>>40.",
+    )
+    steps = ["They cost $40 + $20 = $60.", "The rest is $100 * 2 - $20 * 9 = $20."]
+    assert "$100 - $60 = $40" in first_text(ReferenceGraft(), asked(problem, steps, 1))

@@ -117,7 +117,7 @@ class Graft:
         yield State(state.cost + len(step), state.done, state.values, state.known, dropped)
 
     def _stands_accused(self, state: State, index: int, kept: State | None) -> bool:
-        """Whether this is the step called wrong, and nothing comes before it or still has to come behind it."""
+        """Whether this is the step called wrong, and nothing is missing before it or behind it."""
         if index != self.start or any(entry.native is None for entry in state.entries):
             return False
         stops_short = index == len(self.trajectory.steps) - 1

@@ -63,7 +63,11 @@ class Voice:
             found = equation_of(derivation)
             currency = currency_before(item.line, found.result.span.start, found)
             text = equation(
-                derivation.expression, derivation.result, self.notation, leaf_of(item.line), currency
+                derivation.expression,
+                derivation.result,
+                self.notation,
+                leaf_of(item.line, self.notation.currency_inside),
+                currency,
             )
             unit = self._unit(item.line, found) if not currency else ""
             shown.append(f"{text} {unit}".rstrip())
@@ -84,7 +88,14 @@ class Voice:
         currency = currency_before(text, native.result.span.start, native)
         notation = replace(self.notation, notes=native.note is not None)
         like = derivation.result_span.of(item.line)
-        new = equation(derivation.expression, derivation.result, notation, leaf_of(item.line), currency, like)
+        new = equation(
+            derivation.expression,
+            derivation.result,
+            notation,
+            leaf_of(item.line, self.notation.currency_inside),
+            currency,
+            like,
+        )
         return regrafted(text, native, new, values)
 
     def answered(self, text: str, answer: Fraction) -> str | None:

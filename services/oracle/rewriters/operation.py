@@ -115,7 +115,7 @@ def _entries(
     text = trajectory.steps[index].text
     shown = replace(notation, notes=native.note is not None)
     currency = currency_before(text, native.result.span.start, native)
-    new = equation(expression, value, shown, leaf_of(text), currency, native.result.span.of(text))
+    new = equation(expression, value, shown, leaf_of(text, money=True), currency, native.result.span.of(text))
     given = {number.value for number in find_numbers(trajectory.problem.text)}
     values: dict[Fraction, Fraction] = {}
     if native.result.value is not None and native.result.value not in given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,6 +13,8 @@ from shared.text.notation import Notation
 
 Leaf = Callable[[Expression], str]
 
+CURRENCIES = ("$", "€", "£")
+_WITHOUT_MONEY = re.compile(r"[$€£]")
 _RANK = {"+": 1, "-": 1, "neg": 2, "*": 3, "/": 3, "C": 3, "^": 4, "!": 5, "sqrt": 6, "": 7}
 
 
@@ -38,13 +41,14 @@ def _bracketed(child: Expression, parent: Expression, place: int, notation: Nota
     return f"({shown})" if weaker or ambiguous else shown
 
 
-def leaf_of(source: str) -> Leaf:
-    """Writes a number as it stands in `source`, a number word in digits."""
+def leaf_of(source: str, money: bool = False) -> Leaf:
+    """Writes a number as it stands in `source` (with `money` its currency sign too), words in digits."""
 
     def write(leaf: Expression) -> str:
         if leaf.form == "word" or leaf.value is None:
             return format_value(leaf.value or Fraction(0))
-        return leaf.span.of(source).strip("()")
+        before = source[max(0, leaf.span.start - 1) : leaf.span.start]
+        return (before if money and before in CURRENCIES else "") + leaf.span.of(source).strip("()")
 
     return write
 
@@ -66,6 +70,7 @@ def equation(
     left = typeset(expression, notation, leaf)
     result = format_value(value, like, notation.grouped)
     note = f"<<{plain_signs(expression, leaf)}={format_value(value)}>>" if notation.notes else ""
+    note = _WITHOUT_MONEY.sub("", note)
     return f"{left}{' = ' if notation.equals_spaced else '='}{currency}{note}{result}"
 
 
@@ -98,4 +103,4 @@ def currency_before(text: str, place: int, found: Equation) -> str:
     before = text[max(0, place - 1) : place]
     if found.note is not None and found.note.end == place:
         before = text[max(0, found.note.start - 1) : found.note.start]
-    return before if before in ("$", "€", "£") else ""
+    return before if before in CURRENCIES else ""
