@@ -34,7 +34,8 @@ _EQUALS_SPACED = re.compile(r"\s=\s")
 _EQUALS_TIGHT = re.compile(r"[\w)]=[\w$<(]")
 _GROUPED = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
 _UNGROUPED = re.compile(r"(?<![\d,.])\d{4,}(?![\d,])")
-_CURRENCY_INSIDE = re.compile(r"\$\s?\d[\d,.]*\s{0,2}[-+*/x×÷]|[-+*/x×÷]\s{0,2}\$\s?\d")
+_CURRENCY_INSIDE = re.compile(r"\$\s?\d[\d,.]*(?=\s{0,2}[-+*/x×÷])|(?<=[-+*/x×÷])\s{0,2}\$\s?\d")
+_CURRENCY_RESULT = re.compile(r"=\s{0,2}\$")
 _MARKERS = (
     re.compile(r"^(?P<before>\s*Step )(?P<k>\d+)(?P<after>\s*[:.]\s+)"),
     re.compile(r"^(?P<before>\s*)(?P<k>\d+)(?P<after>[.)]\s+)"),
@@ -138,8 +139,8 @@ class _Counts:
         self._flag("equals_spaced", len(_EQUALS_SPACED.findall(step)), len(_EQUALS_TIGHT.findall(bare)))
         self._flag("notes", step.count("<<"), step.count("=") - 2 * step.count("<<"))
         self._flag("grouped", len(_GROUPED.findall(bare)), len(_UNGROUPED.findall(bare)))
-        inside = len(_CURRENCY_INSIDE.findall(bare))
-        self._flag("currency_inside", inside, bare.count("$") - inside)
+        inside, results = len(_CURRENCY_INSIDE.findall(bare)), len(_CURRENCY_RESULT.findall(bare))
+        self._flag("currency_inside", inside, results)
 
     def _flag(self, name: str, yes: int, no: int) -> None:
         self.flags[name, True] += max(0, yes)
