@@ -94,7 +94,8 @@ def _restated_equation(line: str, found: Equation, notation: Notation) -> tuple[
     currency = currency_before(line, result.span.start, found)
     if start and line[start - 1] in "$€£":
         start -= 1
-    shown = equation(found.derivation, result.value, notation, leaf_of(line), currency, result.span.of(line))
+    leaf = leaf_of(line, notation.currency_inside)
+    shown = equation(found.derivation, result.value, notation, leaf, currency, result.span.of(line))
     return start, shown
 
 
