@@ -61,7 +61,7 @@ class Demonstration:
         from services.student.engines.transformers import TransformersScorer
 
         self.console.print(f"\nscoring the {self.scored} shortest repairs under SmolLM2-135M ...")
-        changed = [[r for r in rs if r.outcome in CHANGED] for rs in results.values()]
+        changed = [[r for r in rs if r.outcome in CHANGED and _has_rival(r)] for rs in results.values()]
         chosen = _in_turn([sorted(rs, key=_length) for rs in changed], self.scored)
         rivals = {"repair": ours, "reference": reference_unchanged}
         self.console.print(_drift(drifts(chosen, TransformersScorer.load(), rivals)))
@@ -114,6 +114,10 @@ def _in_turn(groups: Sequence[Sequence[Refinement]], most: int) -> list[Refineme
     return list(islice((r for r in turns if r is not None), most))
 
 
+def _has_rival(refinement: Refinement) -> bool:
+    return reference_unchanged(refinement) is not None
+
+
 def _length(refinement: Refinement) -> int:
     """Characters that a language model has to read; the short ones keep the demo short."""
     return len(refinement.trajectory.problem.text) + len(refinement.refined)
@@ -152,7 +156,7 @@ def _rewriters(results: dict[str, list[Refinement]]) -> Table:
 
 
 def _drift(report: dict[str, Any]) -> Table:
-    title = f"Nats per token above the native text, on edited spans (n = {report['n']}, {report['label']})"
+    title = f"Nats per token, new minus replaced text (n = {report['n']}, {report['label']})"
     table = Table("written in", "mean", "95 % interval", title=title, title_justify="left")
     rows = {"repair": "the student's own expression", "reference": "the reference's words, unchanged"}
     for key, words in {**rows, "repair_minus_reference": "difference, paired"}.items():
