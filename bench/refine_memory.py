@@ -1,6 +1,6 @@
 """Peak memory of `idiolect refine` with the proxy scorer: a long file against one a tenth as long.
 
-    python -m bench.refine_memory [LINES]      # default 5,000; docs/results quote 100,000
+    python -m bench.refine_memory [LINES]      # default 20,000; docs/results quote 100,000
 
 Each run is a process of its own. The lines are the demo's GPT-3 6B solutions in turn, nine right ones to a
 wrong one, each with a number of its own in its problem, so that no line is a copy of another. Memory is the
@@ -25,7 +25,7 @@ BAR = 1.2
 
 def main() -> None:
     """Measure both, print the JSON line."""
-    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
+    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     with tempfile.TemporaryDirectory() as folder:
         short, long = (measure(Path(folder), count) for count in (lines // 10, lines))
     ratio = long / short
