@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -139,9 +140,9 @@ def _outcomes(results: dict[str, list[Refinement]]) -> Table:
     table.add_column("preserved*", justify="right")
     for name, refinements in results.items():
         counts = Counter(r.outcome for r in refinements)
-        repaired = sorted(r.preserved for r in refinements if r.outcome is Outcome.REPAIRED)
-        median = f"{repaired[len(repaired) // 2]:.2f}" if repaired else "-"
-        table.add_row(name, str(len(refinements)), *(str(counts[o]) for o in shown), median)
+        repaired = [r.preserved for r in refinements if r.outcome is Outcome.REPAIRED]
+        preserved = f"{median(repaired):.2f}" if repaired else "-"
+        table.add_row(name, str(len(refinements)), *(str(counts[o]) for o in shown), preserved)
     return table
 
 

@@ -82,7 +82,7 @@ def _settings(order: Order, given: FittedStudent | None) -> RunSettings:
         raise FieldError("--scorer", f"the profile was fitted with {given.kind}", "leave --scorer out")
     return RunSettings(
         student=given.profile.name if given else order.student,
-        scorer=given.kind if given else _kind(order.scorer or "proxy"),
+        scorer=given.kind if given else scorer_kind(order.scorer or "proxy"),
         model=given.model if given else order.model,
         alpha=given.profile.alpha if given else order.alpha,
         generate=order.generate,
@@ -92,7 +92,8 @@ def _settings(order: Order, given: FittedStudent | None) -> RunSettings:
     )
 
 
-def _kind(name: str) -> ScorerKind:
+def scorer_kind(name: str) -> ScorerKind:
+    """The scorer of that name; FieldError where there is none."""
     kinds: dict[str, ScorerKind] = {"proxy": "proxy", "transformers": "transformers", "none": "none"}
     if name not in kinds:
         raise FieldError("--scorer", f"{name!r} is unknown", "use proxy, transformers or none")

@@ -43,12 +43,13 @@ def command(
     with --other, against another author's right solution of the same problem.
     """
     from services.embedded.composition import RunSettings, assemble, fit
+    from services.embedded.refining import scorer_kind
     from services.embedded.repair_evaluation import CHANGED, drifts, locality, shares
     from services.pipeline.refinement.settings import SearchSettings
 
     _check_drift_scorer(drift_scorer)
     rows = [row for row in _rows(file) if _wanted(row[0], generator, dataset)][:limit]
-    settings = RunSettings("evaluated", scorer, search=SearchSettings(gate=gate))  # type: ignore[arg-type]
+    settings = RunSettings("evaluated", scorer_kind(scorer), search=SearchSettings(gate=gate))
     student = fit(settings, lambda: [(t.problem.text, t.text) for _, t in rows])
     with assemble(settings, student) as assembly:
         cases = _cases(assembly.refiner.refine_many(t for _, t in rows), [raw for raw, _ in rows])
