@@ -18,7 +18,7 @@ def command(
     ),
     scored: Annotated[
         int, typer.Option("--scored", min=0, help="Repairs that SmolLM2 scores beside the proxy.")
-    ] = 60,
+    ] = 66,
     resampled: Annotated[
         int, typer.Option("--resampled", min=0, help="Rejected solutions that SmolLM2 tries to go on with.")
     ] = 3,
