@@ -85,10 +85,15 @@ def test_the_rows_hold_the_whole_native_and_the_whole_refined_text(data: st.Data
     record = made_record(steps, outcome="repaired", edits=[(old, new)])
     laid_out = rows(record)
     sides = {
-        side: "\n".join(text_of(row.get(side) or row["same"]) for row in laid_out)
+        side: "\n".join(text_of(row[side] if side in row else row["same"]) for row in laid_out)
         for side in ("native", "refined")
     }
     assert (sides["native"].replace("\n", ""), sides["refined"].replace("\n", "")) == (
         native.replace("\n", ""),
         record["refined"]["text"].replace("\n", ""),
     )
+
+
+def test_a_step_that_loses_all_its_text_has_an_empty_refined_side() -> None:
+    (only,) = rows(made_record(["1"], outcome="repaired", edits=[("1", "")]))
+    assert (text_of(only["native"]), only["refined"]) == ("1", [])
