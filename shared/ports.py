@@ -48,13 +48,17 @@ class Locator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RewriteRequest:
-    """What a rewriter is told: the native trajectory, its diagnosis and how the student writes."""
+    """What a rewriter is told: the native trajectory, its diagnosis and how the student writes.
+
+    `examples` are steps of the student's other solutions, for rewriters that imitate from examples.
+    """
 
     trajectory: Trajectory
     verdict: Verdict
     diagnosis: Diagnosis
     profile: StudentProfile | None
     seed: int
+    examples: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.student.engines.checkpoint import Checkpoint, load_checkpoint
+from services.inference.checkpoint import Checkpoint, load_checkpoint
 from services.student.profile import FittedStudent, fit_student
 
 FILE = Path(__file__).parents[1] / "data" / "style" / "authors.jsonl"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.student.engines.checkpoint import Checkpoint
+from services.inference.checkpoint import Checkpoint
 from services.student.engines.generator import TransformersGenerator
 from shared.errors import FieldError
 from shared.ports import GenerationRequest, Generator

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from services.student.engines.checkpoint import Checkpoint
+from services.inference.checkpoint import Checkpoint
 from services.student.engines.transformers import TransformersScorer
 from services.student.profile import FittedStudent
 from shared.errors import FieldError

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.inference.checkpoint import THREADS, Checkpoint, load_checkpoint
 from services.student.engines.base import check_generation
-from services.student.engines.checkpoint import THREADS, Checkpoint, load_checkpoint
 from shared.errors import FieldError
 from shared.ports import Generation, GenerationRequest
 

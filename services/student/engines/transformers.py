@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.student.engines.checkpoint import THREADS, Checkpoint, load_checkpoint
+from services.inference.checkpoint import THREADS, Checkpoint, load_checkpoint
 from shared.domain import ScorerInfo, Span, TokenScores
 from shared.errors import FieldError, UnavailableError
 from shared.ports import ScoreRequest

