@@ -1,1 +1,1 @@
-"""Language models behind one port, which student and oracle stand on: the only house where backends differ."""
+"""Language models behind one port, which student and oracle stand on; only here do backends differ."""
