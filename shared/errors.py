@@ -3,8 +3,13 @@
 IdiolectError
 |-- InputError              the caller's fault: names the field and the cure
 |   |-- FieldError          one field of one item is unusable
-|   `-- DriftError          a resume found other input or configuration than before
+|   |-- DriftError          a resume found other input or configuration than before
+|   |-- MismatchError       another model is served than the caller expects
+|   `-- NotFoundError       what was named is not there
 |-- UnavailableError        a part that is needed is not there (model, package, service)
+|   |-- BusyError           it comes back by itself: loading, asleep, draining
+|   `-- EngineLostError     the engine died; whoever runs it builds it anew
+|-- UnsupportedError        this engine can't do that at all
 |-- IntegrityError          a guarantee would be broken; nothing was written
 `-- BudgetError             a time, memory, token or cost limit ended the work
 
@@ -56,8 +61,55 @@ class DriftError(InputError):
         return "refusing to resume, because this changed: " + "; ".join(self.differences)
 
 
+class MismatchError(InputError):
+    """Another model is served than the caller expects.
+
+    Attributes:
+        expected, served: digests of the two models.
+    """
+
+    def __init__(self, expected: str, served: str) -> None:
+        super().__init__(expected, served)
+        self.expected = expected
+        self.served = served
+
+    def __str__(self) -> str:
+        return (
+            f"model_digest: {self.expected} is expected but {self.served} is served; "
+            "ask GetInfo what is served and decide whether to go on with it"
+        )
+
+
+class NotFoundError(InputError):
+    """What was named is not there; the message says how to make it."""
+
+
 class UnavailableError(IdiolectError):
     """A model, package or service that is needed isn't there; the message says how to get it."""
+
+
+class BusyError(UnavailableError):
+    """A part will be there again by itself.
+
+    Attributes:
+        reason: why it isn't now. retry_after: seconds after which it is worth asking again.
+    """
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        super().__init__(reason, retry_after)
+        self.reason = reason
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.reason}; try again in {self.retry_after:g} s"
+
+
+class EngineLostError(UnavailableError):
+    """An engine died with its work; the calls it held can be made again."""
+
+
+class UnsupportedError(IdiolectError):
+    """An engine can't do this at all; the message says which can."""
 
 
 class IntegrityError(IdiolectError):

@@ -23,6 +23,7 @@ from shared.errors import (
     InputError,
     IntegrityError,
     UnavailableError,
+    UnsupportedError,
 )
 
 DONE = 0
@@ -39,6 +40,7 @@ _CODES: tuple[tuple[type[IdiolectError], int], ...] = (
     (DriftError, DRIFT),
     (InputError, BAD_INPUT),
     (UnavailableError, UNAVAILABLE),
+    (UnsupportedError, UNAVAILABLE),
     (IntegrityError, INTEGRITY),
     (BudgetError, BUDGET),
 )

@@ -82,7 +82,7 @@ def _settings(order: Order, given: FittedStudent | None) -> RunSettings:
         raise FieldError("--scorer", f"the profile was fitted with {given.kind}", "leave --scorer out")
     return RunSettings(
         student=given.profile.name if given else order.student,
-        scorer=given.kind if given else scorer_kind(order.scorer or "proxy"),
+        scorer=scorer_kind(given.kind if given else order.scorer or "proxy"),
         model=given.model if given else order.model,
         alpha=given.profile.alpha if given else order.alpha,
         generate=order.generate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from shared.ports import Scorer, ScoreRequest
 from shared.style import fit_band
 from shared.text.notation import observe
 
-Kind = Literal["proxy", "transformers"]
+Kind = Literal["proxy", "transformers", "served"]
 Sample = tuple[str, str]
 
 SCHEMA = "idiolect.profile/1"
@@ -76,11 +76,13 @@ def fit_student(
     kind: Kind = "proxy",
     model: Path | str | None = None,
     alpha: float = 0.05,
+    served: Scorer | None = None,
 ) -> FittedStudent:
     """Fit a student on its own (problem, solution) samples, right or wrong; read once, in bounded memory.
 
-    Of more than 3,000 samples, those with the smallest hashes are used. Raises InputError for fewer than 200
-    samples and FieldError for an alpha outside (0, 1).
+    Of more than 3,000 samples, those with the smallest hashes are used. Kind ``served`` scores with `served`,
+    a model that somebody else runs. Raises InputError for fewer than 200 samples and FieldError for an alpha
+    outside (0, 1).
     """
     if not 0 < alpha < 1:
         raise FieldError("alpha", f"is {alpha}", "give a share between 0 and 1, such as 0.05")
@@ -91,7 +93,7 @@ def fit_student(
             f"give at least {LEAST_SAMPLES}"
         )
     proxy = ProxyScorer(kept)
-    scorer = _scorer(kind, model, proxy)
+    scorer = _scorer(kind, model, proxy, served)
     band = _band(scorer, kept)
     gate = ConformalGate.fit(proxy, kept)
     thresholds = gate.calibrate(kept, alpha)
@@ -103,8 +105,10 @@ def fit_student(
     return FittedStudent(profile, scorer, gate, kept, kind, None if model is None else str(model))
 
 
-def load_student(folder: Path) -> FittedStudent:
+def load_student(folder: Path, served: Callable[[ScorerInfo], Scorer] | None = None) -> FittedStudent:
     """Load what `FittedStudent.save` wrote; the scorer is fitted anew from the saved samples.
+
+    Where a model that somebody else runs was the scorer, `served` gives that one.
 
     Raises InputError where the folder holds no profile, IntegrityError where its content does not match
     its digest.
@@ -113,30 +117,42 @@ def load_student(folder: Path) -> FittedStudent:
     kept = _read_samples(folder)
     profile = _profile(head["profile"])
     proxy = ProxyScorer(kept)
-    scorer = _scorer(head["kind"], head["model"], proxy)
+    scorer = _scorer(head["kind"], head["model"], proxy, served and served(profile.scorer))
     if scorer.info != profile.scorer or _digest(profile, kept) != profile.digest:
         raise IntegrityError(f"the profile in {folder} does not match its digest; build it again")
     gate = ConformalGate(proxy, Contrast(_read_weights(folder)), _units(head["units"]))
     return FittedStudent(profile, scorer, gate, kept, head["kind"], head["model"])
 
 
-def _choose(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-    """Different samples with a text, at most MOST_SAMPLES, in the order of their hashes."""
-    heap: list[tuple[int, Sample]] = []
-    inside: set[int] = set()
-    for sample in samples:
-        if not sample[1].strip():
-            continue
+class Choice:
+    """Different samples with a text, at most MOST_SAMPLES: those with the smallest hashes, in any order."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, Sample]] = []
+        self._inside: set[int] = set()
+
+    def add(self, sample: Sample) -> None:
+        """Look at one more sample."""
         key = -_hash(sample)
-        if key in inside:
-            continue
-        if len(heap) < MOST_SAMPLES:
-            heapq.heappush(heap, (key, sample))
-            inside.add(key)
-        elif key > heap[0][0]:
-            inside.remove(heapq.heapreplace(heap, (key, sample))[0])
-            inside.add(key)
-    return tuple(sample for _, sample in sorted(heap, reverse=True))
+        if not sample[1].strip() or key in self._inside:
+            return
+        if len(self._heap) < MOST_SAMPLES:
+            heapq.heappush(self._heap, (key, sample))
+            self._inside.add(key)
+        elif key > self._heap[0][0]:
+            self._inside.remove(heapq.heapreplace(self._heap, (key, sample))[0])
+            self._inside.add(key)
+
+    def chosen(self) -> tuple[Sample, ...]:
+        """The samples in the order of their hashes."""
+        return tuple(sample for _, sample in sorted(self._heap, reverse=True))
+
+
+def _choose(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    choice = Choice()
+    for sample in samples:
+        choice.add(sample)
+    return choice.chosen()
 
 
 def _hash(sample: Sample) -> int:
@@ -144,14 +160,16 @@ def _hash(sample: Sample) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:16])
 
 
-def _scorer(kind: Kind, model: Path | str | None, proxy: ProxyScorer) -> Scorer:
+def _scorer(kind: Kind, model: Path | str | None, proxy: ProxyScorer, served: Scorer | None) -> Scorer:
     if kind == "proxy":
         return proxy
+    if kind == "served" and served is not None:
+        return served
     if kind == "transformers":
         from services.student.engines.transformers import TransformersScorer
 
         return TransformersScorer.load(model)
-    raise InputError(f"there is no scorer {kind!r}; take 'proxy' or 'transformers'")
+    raise InputError(f"there is no scorer {kind!r} here; take 'proxy' or 'transformers'")
 
 
 def _band(scorer: Scorer, samples: Sequence[Sample]) -> NativeBand:

@@ -119,11 +119,14 @@ class EngineFigures:
     Attributes:
         running, waiting: sequences in the current batch, and those that wait for a place in one.
         peak_running: most sequences that ever ran together.
+        steps, step_sequences: forward passes so far, and the sequences in all of them.
         cache_queries, cache_hits: prompt tokens looked up in the prefix cache, and found there.
     """
 
     running: int = 0
     waiting: int = 0
     peak_running: int = 0
+    steps: int = 0
+    step_sequences: int = 0
     cache_queries: int | None = None
     cache_hits: int | None = None

@@ -16,6 +16,7 @@ from services.pipeline.refinement.draft import Draft, diagnose, explore
 from services.pipeline.refinement.selection import Judge, Student, conclude, failed
 from services.pipeline.refinement.settings import SearchSettings
 from shared.domain import Refinement, Trajectory
+from shared.errors import UnavailableError
 from shared.ports import Locator, Rewriter, Verifier
 
 
@@ -41,7 +42,10 @@ class Refiner:
         return next(self.refine_many([trajectory]))
 
     def refine_many(self, trajectories: Iterable[Trajectory]) -> Iterator[Refinement]:
-        """One refinement a trajectory, in order; a trajectory that breaks a part ends ``failed``."""
+        """One refinement a trajectory, in order; a trajectory that breaks a part ends ``failed``.
+
+        A part that is gone (UnavailableError) is no fault of a trajectory and ends the search.
+        """
         stream = iter(trajectories)
         while batch := list(islice(stream, self.settings.batch)):
             yield from self._refine_batch(batch)
@@ -62,6 +66,8 @@ class Refiner:
     def _diagnosed(self, trajectory: Trajectory) -> Draft:
         try:
             return diagnose(trajectory, self.verifier, self.locator)
+        except UnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 - one bad item is data: it ends `failed`, the run goes on
             return Draft.broken(trajectory, error)
 
@@ -70,6 +76,8 @@ class Refiner:
         acceptance = Acceptance(self.verifier, self.locator)
         try:
             explore(draft, tier, acceptance, profile, self.settings)
+        except UnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)
 
@@ -78,6 +86,8 @@ class Refiner:
             return failed(draft)
         try:
             return conclude(draft, judge)
+        except UnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)
             return failed(draft)

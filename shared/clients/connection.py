@@ -1,0 +1,79 @@
+"""A connection to one service, for threads: made when first needed, anew after a fork, errors translated."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from shared.errors import FieldError
+from shared.rpc.channel import Target
+from shared.rpc.status import error_of
+from shared.tracing import outgoing
+
+Stub = TypeVar("Stub")
+
+
+class Connection(Generic[Stub]):
+    """Holds the channel and the stub of this process."""
+
+    def __init__(self, target: Target, stub: type[Stub]) -> None:
+        self.target = target
+        self._kind: Any = stub
+        self._lock = threading.Lock()
+        self._process = 0
+        self._channel: grpc.Channel | None = None
+        self._stub: Stub | None = None
+
+    @property
+    def stub(self) -> Stub:
+        """The stub of this process."""
+        with self._lock:
+            if self._stub is None or self._process != os.getpid():
+                # A channel of the parent is let be: closing it here would need its threads.
+                self._process = os.getpid()
+                self._channel = self.target.sync_channel()
+                self._stub = self._kind(self._channel)
+            return self._stub
+
+    def close(self) -> None:
+        """Close the channel of this process."""
+        with self._lock:
+            if self._channel is not None and self._process == os.getpid():
+                self._channel.close()
+            self._channel = self._stub = None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises what a failed call means."""
+    try:
+        yield
+    except grpc.RpcError as failed:
+        raise error_of(failed) from None
+
+
+def headers() -> tuple[tuple[str, str], ...]:
+    """Metadata of an outgoing call: the trace."""
+    return tuple(outgoing().items())
+
+
+def sendable(field: str, text: str) -> str:
+    """The text, which must have a UTF-8 form. FieldError where it has none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        problem = f"has no UTF-8 form at character {error.start}"
+        raise FieldError(field, problem, "replace the lone surrogates") from None
+    return text
+
+
+def countable(field: str, number: int, bound: int = 1 << 32) -> int:
+    """The number, which must be from 0 to below `bound`. FieldError where it is not."""
+    if not 0 <= number < bound:
+        raise FieldError(field, f"is {number}", f"give a whole number from 0 to {bound - 1}")
+    return number
