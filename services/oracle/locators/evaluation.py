@@ -8,12 +8,15 @@ named exactly. Figures without a case are None.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain import Correctness, Verdict
+from services.oracle.base import ServedLocator
+from services.oracle.together import together
+from shared.domain import Correctness, Diagnosis, Trajectory, Verdict
 from shared.ports import Locator
 from shared.shapes import to_trajectory
 
@@ -53,9 +56,22 @@ def labelled(records: Iterable[Record], half: str | None = None) -> list[Record]
 def located(record: Record, line: int, verdict: Verdict, locator: Locator) -> Located:
     """Runs the locator on one record; "nobody could tell" counts as nothing flagged."""
     trajectory = to_trajectory(record, line)
-    first = locator.locate(trajectory, verdict).first_error
-    right = verdict.value is Correctness.CORRECT
-    return Located(trajectory.id, record["first_error"], -1 if first is None else first, right)
+    return _located(record, trajectory, verdict, locator.locate(trajectory, verdict))
+
+
+async def located_by_service(
+    records: Sequence[Record], verdicts: Sequence[Verdict], locator: ServedLocator, at_once: int = 16
+) -> list[Located]:
+    """The same with a locator that waits for a model, up to `at_once` records at a time; in order."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(record: Record, line: int, verdict: Verdict) -> Located:
+        trajectory = to_trajectory(record, line)
+        async with places:
+            return _located(record, trajectory, verdict, await locator.locate(trajectory, verdict))
+
+    lines = range(1, len(records) + 1)
+    return await together(one(*each) for each in zip(records, lines, verdicts, strict=True))
 
 
 def report(results: Sequence[Located]) -> dict[str, Any]:
@@ -63,6 +79,12 @@ def report(results: Sequence[Located]) -> dict[str, Any]:
     wrong = [one for one in results if not one.right_answer]
     right = [one for one in results if one.right_answer]
     return {**_figures(results), "wrong_answer": _figures(wrong), "right_answer": _figures(right)}
+
+
+def _located(record: Record, trajectory: Trajectory, verdict: Verdict, diagnosis: Diagnosis) -> Located:
+    first = -1 if diagnosis.first_error is None else diagnosis.first_error
+    right = verdict.value is Correctness.CORRECT
+    return Located(trajectory.id, record["first_error"], first, right)
 
 
 def _figures(results: Sequence[Located]) -> dict[str, Any]:

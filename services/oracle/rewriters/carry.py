@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -46,6 +46,17 @@ def carry(text: str, values: Values, correct: bool = False) -> Carried:
         if outside and number.kind == "digits" and number.value in known:
             changes.append((number.span, format_value(known[number.value], number.surface)))
     return Carried(applied(text, changes), known)
+
+
+def carried_on(steps: Iterable[str], values: Values, kept: Collection[Fraction]) -> list[str]:
+    """The steps with the values carried through one after the other; a value in `kept` is never replaced."""
+    known = dict(values)
+    texts = []
+    for step in steps:
+        done = carry(step, {old: new for old, new in known.items() if old not in kept})
+        known |= done.values
+        texts.append(done.text)
+    return texts
 
 
 def applied(text: str, changes: Sequence[Change]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import permutations, product
 
-from services.oracle.rewriters.carry import applied, carry
+from services.oracle.rewriters.carry import applied, carried_on, carry
 from services.oracle.rewriters.plan import Plan, plan_of
 from services.oracle.rewriters.script import Entry, edits_of, touched_by
 from services.oracle.rewriters.typeset import currency_before, equation, leaf_of
@@ -122,11 +122,9 @@ def _entries(
         values[native.result.value] = value
     entries = [Entry(step.index, step.text) for step in trajectory.steps[:index]]
     entries.append(Entry(index, regrafted(text, native, new, values)))
-    for step in trajectory.steps[index + 1 :]:
-        done = carry(step.text, {old: new for old, new in values.items() if old not in given})
-        values |= done.values
-        entries.append(Entry(step.index, done.text))
-    return entries
+    later = trajectory.steps[index + 1 :]
+    texts = carried_on((step.text for step in later), values, given)
+    return entries + [Entry(step.index, text) for step, text in zip(later, texts, strict=True)]
 
 
 def regrafted(text: str, native: Equation, new: str, values: dict[Fraction, Fraction]) -> str:

@@ -100,8 +100,15 @@ def _block_edit(
     natives = [entry.native for entry in block if entry.native is not None]
     texts = [entry.text for entry in block if entry.text is not None]
     start, end, after = _block_range(trajectory, natives, following, gap.join(texts), gap)
-    author = "reference" if any(entry.author == "reference" for entry in block) else "rules"
+    author = _speaker([entry.author for entry in block])
     return Edit(Span(start, end), trajectory.text[start:end], after, author, rewriter)
+
+
+def _speaker(authors: Sequence[str]) -> str:
+    """Who answers for text of several authors: the reference, else the first that isn't the rules."""
+    if "reference" in authors:
+        return "reference"
+    return next((author for author in authors if author != "rules"), "rules")
 
 
 def _block_range(
@@ -159,7 +166,7 @@ def _joined(edits: Sequence[Edit]) -> list[Edit]:
         last = out[-1] if out else None
         if last is not None and last.span.end == edit.span.start:
             span = Span(last.span.start, edit.span.end)
-            author = last.author if last.author == edit.author else "reference"
+            author = _speaker([last.author, edit.author])
             out[-1] = Edit(span, last.before + edit.before, last.after + edit.after, author, edit.rewriter)
         else:
             out.append(edit)
