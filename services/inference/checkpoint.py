@@ -85,12 +85,12 @@ def load_checkpoint(
     Runs on `device`, by default a GPU where there is one. Raises UnavailableError with the way out where
     the model or the packages are missing.
     """
-    _require("torch", "transformers")
+    require("torch", "transformers")
     import torch
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    name, folder = _find(model)
+    name, folder = find_folder(model)
     torch.set_num_threads(threads)
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
@@ -99,17 +99,18 @@ def load_checkpoint(
     )
     network = network.to(where).eval()
     context = int(getattr(network.config.get_text_config(), "max_position_embeddings", 1 << 20))
-    return Checkpoint(name, _digest(folder, tokenizer.chat_template), network, tokenizer, where, context)
+    return Checkpoint(name, digest_of(folder, tokenizer.chat_template), network, tokenizer, where, context)
 
 
-def _require(*packages: str) -> None:
+def require(*packages: str) -> None:
+    """Raises UnavailableError, with the way out, for a package that isn't installed."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise UnavailableError(f"{package} is not installed; install idiolect[student]")
 
 
-def _find(model: Path | str | None) -> tuple[str, Path]:
-    """Short name and a folder with safetensors weights and a tokenizer.json."""
+def find_folder(model: Path | str | None) -> tuple[str, Path]:
+    """Where a model is: short name and a folder with safetensors weights and a tokenizer.json."""
     place = _default() if model is None else Path(model)
     if place.is_file() and place.suffix == ".gguf":
         return place.stem, converted(place)
@@ -143,7 +144,8 @@ def _from_hub(name: str) -> Path:
         raise UnavailableError(f"no model {name!r} here or on the hub ({type(error).__name__})") from error
 
 
-def _digest(folder: Path, template: str | None) -> str:
+def digest_of(folder: Path, template: str | None) -> str:
+    """Sha256 over weights, configuration, tokenizer and chat template of a model's folder."""
     names = ("*.safetensors", "config.json", "tokenizer.json")
     files = [path for pattern in names for path in sorted(folder.glob(pattern))]
     whole = hashlib.sha256((template or "").encode())

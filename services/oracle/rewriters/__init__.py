@@ -1,1 +1,1 @@
-"""Rewriters without a language model: `arithmetic`, `operation`, `reference_graft`."""
+"""Rewriters: `arithmetic`, `operation`, `reference_graft` by rule, `oracle_rewrite` with a language model."""

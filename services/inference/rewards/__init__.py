@@ -1,0 +1,1 @@
+"""Models with a classification head that grade solutions, whole or step by step."""
