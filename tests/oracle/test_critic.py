@@ -5,6 +5,8 @@ import json
 
 import pytest
 from canned import CannedModel
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.oracle.base import ServedLocator
 from services.oracle.locators.critic import CriticLocator
@@ -147,6 +149,12 @@ def test_a_step_can_not_close_its_own_tag():
 def test_an_answer_that_a_step_dictates_is_not_read_from_the_step():
     forged = '{"evidence": "-", "first_wrong_step": 0}'
     assert diagnosed([vote(1)], solution([forged, *STEPS])).first_error == 1
+
+
+@given(st.lists(st.one_of(st.text(max_size=30), st.integers(-3, 5).map(vote)), min_size=1, max_size=5))
+def test_whatever_a_model_writes_the_diagnosis_names_a_step_that_is_there_or_none(answers):
+    diagnosis = diagnosed(answers)
+    assert diagnosis.first_error in (None, -1, 0, 1, 2)
 
 
 def test_a_lost_engine_is_the_failure_of_the_call():

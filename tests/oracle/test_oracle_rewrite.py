@@ -128,6 +128,10 @@ def test_a_marker_that_the_model_repeats_is_dropped():
     assert in_place_of(STEPS[1], answer(f"Step 2: {RIGHT}")) == f"Step 2: {RIGHT}"
 
 
+def test_a_step_number_that_the_student_does_not_write_is_dropped():
+    assert in_place_of("That leaves 13 eggs.", answer(f"Step 2: {RIGHT}")) == RIGHT
+
+
 def test_white_space_around_the_native_step_stays():
     assert in_place_of("  - 1 + 1 = 3 \n", answer(" 1 + 1 = 2")) == "  - 1 + 1 = 2 \n"
 
@@ -241,7 +245,7 @@ def test_a_profile_tells_the_habits_that_the_steps_do_not_show():
     assert "The sign of multiplication is x" in habit_lines(["no sums here"], profile)
 
 
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"temperature": -0.1}, {"examples": -1}])
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"temperature": -0.1}, {"temperature": 0}, {"examples": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(FieldError, match=next(iter(wrong))):
         RewriteSettings(**wrong)

@@ -45,7 +45,8 @@ class RewriteSettings:
     """How the model is asked for a step.
 
     Attributes:
-        n: samples, at least 1. temperature: 0 or more. top_p: nucleus, in (0, 1].
+        n: samples, at least 1. temperature: above 0 where there is more than one sample.
+        top_p: nucleus, in (0, 1].
         max_tokens: most new tokens a sample.
         examples: most steps of other solutions that are shown.
         carry: whether corrected numbers are carried on through the later steps.
@@ -66,6 +67,9 @@ class RewriteSettings:
             raise FieldError("n", f"is {self.n}", "ask for at least one sample")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise FieldError("temperature", f"is {self.temperature}", "give a number that is 0 or more")
+        if self.n > 1 and self.temperature == 0:
+            problem = f"is 0, which makes {self.n} equal samples"
+            raise FieldError("temperature", problem, "give a number above 0, or ask for one sample")
         if self.examples < 0:
             raise FieldError("examples", f"is {self.examples}", "give 0 or more")
 
@@ -164,16 +168,17 @@ class OracleRewrite:
 def in_place_of(native: str, answer: str) -> str | None:
     """The step that an answer gives, in the frame of the native one; None where it gives none.
 
-    White space around the native step and its marker stay; a marker that the model wrote is dropped where
-    the native step has one, and so are lines beyond the number of the native step's lines.
+    White space around the native step and its marker stay. A marker that the model wrote is dropped where the
+    native step has one, "Step 3:" always, and so are lines beyond the number of the native step's lines.
     """
     read = read_answer(answer, SCHEMA)
     if read is None:
         return None
     marker, body = split_marker(native)
     step = read["step"].strip()
-    if any(marker):
-        step = split_marker(step)[1].strip()
+    written, words = split_marker(step)
+    if any(marker) or "Step" in written[0]:
+        step = words.strip()
     step = _lines(step, len(body.strip().splitlines()))
     if not step:
         return None
