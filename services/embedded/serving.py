@@ -1,0 +1,95 @@
+"""Which services stand on this machine, with which settings, and what is told about them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.embedded.exits import DONE, INTERRUPTED
+from services.embedded.supervisor.service import Lost, Ready
+from services.embedded.supervisor.spec import Patience, ServiceSpec
+from services.embedded.supervisor.supervisor import Supervisor
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """One service with a choice of engines.
+
+    Attributes:
+        engine: name of the engine. model: folder, file or hub name; None takes the engine's default.
+        port, metrics_port: where it listens on loopback; 0 lets it choose.
+    """
+
+    engine: str
+    model: str | None = None
+    port: int = 0
+    metrics_port: int = 0
+
+
+def specs(
+    student: ServiceSettings, oracle: ServiceSettings, state: Path | None = None
+) -> tuple[ServiceSpec, ...]:
+    """The services, in the order in which they start; `state` is the folder for what they keep."""
+    return (_spec("student", student, state), _spec("oracle", oracle, state))
+
+
+def _spec(name: str, settings: ServiceSettings, state: Path | None) -> ServiceSpec:
+    prefix = f"IDIOLECT_{name.upper()}"
+    environment = {
+        f"{prefix}_ENGINE": settings.engine,
+        "IDIOLECT_LISTEN": f"{_HOST}:{settings.port}",
+        "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{settings.metrics_port}",
+    }
+    if settings.model is not None:
+        environment[f"{prefix}_MODEL"] = settings.model
+    if state is not None:
+        environment["IDIOLECT_STATE"] = str(state.resolve())
+    return ServiceSpec(name, (sys.executable, "-m", f"services.{name}"), environment)
+
+
+def keep_up(services: Sequence[ServiceSpec], patience: Patience, *, as_json: bool) -> int:
+    """Runs the services until a signal; the exit code.
+
+    0: every service finished its work and ended. 130: some had to be killed, because a second signal came
+    or their time was up.
+    """
+    with Supervisor(services, patience) as supervisor:
+        ready: dict[str, Ready] = {}
+        for event in supervisor.events():
+            if isinstance(event, Lost):
+                _say(f"{event.name} {event.reason}; it starts again in {event.delay:g} s")
+                continue
+            complete = len(ready) == len(services)
+            ready[event.name] = event
+            _tell(event, as_json)
+            if as_json and not complete and len(ready) == len(services):
+                print(json.dumps(_summary(supervisor.group, ready)), flush=True)
+        _say("ending the services; once more to kill them")
+    if supervisor.killed:
+        _say(f"killed before they were done: {', '.join(supervisor.killed)}")
+    return INTERRUPTED if supervisor.killed else DONE
+
+
+def _tell(event: Ready, as_json: bool) -> None:
+    """One line a door: on stdout, or on stderr where stdout is for JSON or the address is known already."""
+    again = event.starts > 1
+    for door, address in {"": event.doors.address, **event.doors.further}.items():
+        line = f"{event.name:<10}{address:<22}{door}".rstrip() + (" again" if again else "")
+        print(line, file=sys.stderr if as_json or again else sys.stdout, flush=True)
+
+
+def _summary(group: int, ready: dict[str, Ready]) -> dict[str, object]:
+    services = {
+        name: {"address": event.doors.address, **event.doors.further, "pid": event.pid}
+        for name, event in ready.items()
+    }
+    return {"group": group, "services": services}
+
+
+def _say(line: str) -> None:
+    print(f"idiolect: {line}", file=sys.stderr, flush=True)
