@@ -38,7 +38,7 @@ class ServerSettings:
         drain_seconds: how long running calls may go on after SIGTERM.
         connection_age_seconds: a connection is closed gently at this age, so that clients look anew for
             replicas.
-        ready_file: is given the address once the service listens, for whoever started it.
+        ready_file: is given the addresses once the service serves, for whoever started it.
     """
 
     listen: str = "127.0.0.1:0"
@@ -86,6 +86,7 @@ class Running:
         self._server = aio.server(interceptors=[Door(self._metrics)], options=_options(settings))
         self._http: Any = None
         self._told: set[asyncio.Task[None]] = set()
+        self.serving = asyncio.Event()
         self.address = ""
         self.metrics_address: str | None = None
 
@@ -148,6 +149,8 @@ class Running:
         status = kinds.SERVING if serving else kinds.NOT_SERVING
         for name in ("", self._service.contract):
             await self._health.set(name, status)
+        if serving:
+            self.serving.set()
 
 
 def split_address(address: str, field: str) -> tuple[str, int]:
@@ -168,15 +171,22 @@ async def _run(service: Service, settings: ServerSettings, registry: CollectorRe
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with Running(service, settings, registry) as running:
-        if settings.ready_file is not None:
-            _publish(settings.ready_file, running.address)
+        publishing = asyncio.ensure_future(_publish(running, settings.ready_file))
         await ended.wait()
+        publishing.cancel()
         _LOG.info("%s drains", service.name)
 
 
-def _publish(path: Path, address: str) -> None:
+async def _publish(running: Running, path: Path | None) -> None:
+    """Once it serves, say where: its address, then each further door by name."""
+    if path is None:
+        return
+    await running.serving.wait()
+    doors = [running.address]
+    if running.metrics_address is not None:
+        doors.append(f"metrics {running.metrics_address}")
     beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(address, encoding="utf-8")
+    beside.write_text("\n".join(doors), encoding="utf-8")
     beside.replace(path)
 
 

@@ -16,11 +16,17 @@ Kind = TypeVar("Kind", bound=BaseSettings)
 
 
 class ServingSettings(BaseSettings):
-    """What every service is told: addresses, certificates, time to drain, and where it keeps its state."""
+    """What every service is told: addresses, certificates, time to drain, and where it keeps its state.
+
+    `port` and `metrics_port` stand in for those of the addresses: a service that starts again is given those
+    it had.
+    """
 
     model_config = SettingsConfigDict(env_prefix="IDIOLECT_", env_ignore_empty=True)
 
     listen: str = "127.0.0.1:0"
+    port: int | None = None
+    metrics_port: int | None = None
     metrics_listen: str | None = None
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -33,13 +39,17 @@ class ServingSettings(BaseSettings):
     def server(self) -> ServerSettings:
         """The same for the server."""
         return ServerSettings(
-            listen=self.listen,
-            metrics_listen=self.metrics_listen,
+            listen=_at_port(self.listen, self.port),
+            metrics_listen=self.metrics_listen and _at_port(self.metrics_listen, self.metrics_port),
             tls=TlsFiles.of(self.tls_certificate, self.tls_key, self.tls_authority),
             drain_seconds=self.drain_seconds,
             connection_age_seconds=self.connection_age_seconds,
             ready_file=self.ready_file,
         )
+
+
+def _at_port(address: str, port: int | None) -> str:
+    return address if port is None else f"{address.rpartition(':')[0]}:{port}"
 
 
 def from_environment(kind: type[Kind]) -> Kind:

@@ -36,12 +36,32 @@ class _Job:
     answer: Future[Outcome] = field(default_factory=Future)
 
 
+class Tally:
+    """Counts what went wrong in any worker: processes that had to be replaced, and time-outs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.restarts = 0
+        self.timeouts = 0
+
+    def replaced(self) -> None:
+        """A process died or was ended."""
+        with self._lock:
+            self.restarts += 1
+
+    def timed_out(self) -> None:
+        """A question ran out of time, alone and with the full limits."""
+        with self._lock:
+            self.timeouts += 1
+
+
 class WorkerPool:
     """`workers` processes behind one queue; started by the first question, safe to use from any thread."""
 
     def __init__(self, workers: int, limits: Limits) -> None:
         self._workers = workers
         self._limits = limits
+        self.tally = Tally()
         self._reset()
         _POOLS.add(self)
 
@@ -66,7 +86,7 @@ class WorkerPool:
     def _start(self) -> None:
         for number in range(self._workers):
             name = f"verifier-{number}"
-            arguments = (self._queue, self._limits)
+            arguments = (self._queue, self._limits, self.tally)
             self._threads.append(threading.Thread(target=_serve, args=arguments, name=name, daemon=True))
             self._threads[-1].start()
 
@@ -94,9 +114,9 @@ def _reset_after_fork() -> None:
 os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def _serve(jobs: queue.SimpleQueue[_Job | None], limits: Limits) -> None:
+def _serve(jobs: queue.SimpleQueue[_Job | None], limits: Limits, tally: Tally) -> None:
     """The life of one thread: batch after batch, until told to end."""
-    with _Worker(limits) as process:
+    with _Worker(limits, tally) as process:
         more = True
         while more:
             batch, more = _next_batch(jobs, limits.batch)
@@ -144,17 +164,24 @@ def _alone(process: _Worker, question: Question, limits: Limits) -> Outcome:
     for _ in range(2):
         outcome = process.ask((question,), limits.seconds)
         if not isinstance(outcome, Outcome):
-            return outcome[0]
+            return _counted(outcome[0], process)
         if outcome is not Outcome.CRASH:
-            return outcome
+            return _counted(outcome, process)
     return Outcome.CRASH
+
+
+def _counted(outcome: Outcome, process: _Worker) -> Outcome:
+    if outcome is Outcome.TIMEOUT:
+        process.tally.timed_out()
+    return outcome
 
 
 class _Worker:
     """One process, replaced whenever it dies or doesn't answer."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, tally: Tally) -> None:
         self._limits = limits
+        self.tally = tally
         self._pool = self._new_pool()
         self._warm = False
 
@@ -187,9 +214,14 @@ class _Worker:
             )
             outcomes = tuple(future.result(timeout=patience))
         except ProcessExpired as expired:
+            self.tally.replaced()
             return _REASONS.get(expired.exitcode, Outcome.CRASH)
         except FutureTimeoutError:
-            return self._replaced(Outcome.TIMEOUT) if not future.done() else Outcome.TIMEOUT
+            if not future.done():
+                return self._replaced(Outcome.TIMEOUT)
+            # The pool ended the process itself and will begin another one.
+            self.tally.replaced()
+            return Outcome.TIMEOUT
         except (BrokenProcessPool, RuntimeError):
             return self._replaced(Outcome.CRASH)
         # Once the fork server has the libraries, a worker's successor is ready at once.
@@ -197,6 +229,7 @@ class _Worker:
         return outcomes
 
     def _replaced(self, reason: Outcome) -> Outcome:
+        self.tally.replaced()
         self._stop()
         self._pool = self._new_pool()
         self._warm = False

@@ -40,6 +40,11 @@ class SandboxedVerifier:
         self._limits = limits or Limits()
         self._pool = WorkerPool(workers, self._limits)
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Worker processes that had to be replaced so far, and questions that ran out of time."""
+        return self._pool.tally.restarts, self._pool.tally.timeouts
+
     def __enter__(self) -> SandboxedVerifier:
         return self
 
