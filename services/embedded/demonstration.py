@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from services.embedded.composition import RunSettings, assemble, student_tier
+from services.embedded.composition import RunSettings, assemble, local_generator, student_tier
 from services.embedded.refining import Order, refine
 from services.embedded.repair_evaluation import CHANGED, drifts, ours, reference_unchanged
 from services.pipeline.refinement.acceptance import Acceptance, Accepted
@@ -53,7 +53,7 @@ class Demonstration:
 
     def _refined(self, name: str) -> list[Refinement]:
         output = self.output / f"{name}.jsonl"
-        order = Order(self.data / f"{name}.jsonl", output, student=name, tokens=True)
+        order = Order(self.data / f"{name}.jsonl", output, name=name, tokens=True)
         refine(order)
         return list(_records(output))
 
@@ -78,7 +78,7 @@ class Demonstration:
 
     def _resample(self, refinements: Sequence[Refinement]) -> Iterator[str]:
         settings = RunSettings(scorer="none")
-        rewriters = student_tier(None, Sampling(n=2, max_tokens=48))
+        rewriters = student_tier(local_generator(None), Sampling(n=2, max_tokens=48))
         with assemble(settings, None) as assembly:
             acceptance = Acceptance(assembly.refiner.verifier, assembly.refiner.locator)
             for r in refinements:

@@ -5,28 +5,43 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from services.embedded.composition import Assembly, RunSettings, ScorerKind, assemble, fit, load
+from services.embedded.composition import (
+    Assembly,
+    RunSettings,
+    ScorerKind,
+    Services,
+    assemble,
+    fit,
+    load,
+)
 from services.embedded.conveyor import Workshop
 from services.embedded.pipes import opened_output, opened_source, refine_stream
 from services.embedded.progress import watch_for
 from services.embedded.remembering import RememberingScorer
 from services.embedded.runs import FileRun, limited
 from services.embedded.runstate import Position, Setting, digest_of
+from services.embedded.students import (
+    KnownStudent,
+    fitted_here,
+    fitted_there,
+    load_there,
+    remembered_there,
+)
 from services.pipeline.refinement.settings import SearchSettings
+from shared.clients.oracle import OracleClient
+from shared.clients.student import StudentClient
 from shared.domain import Trajectory
 from shared.errors import FieldError, InputError
 from shared.jsonl import parse_line, raw_lines
 from shared.record import Provenance
+from shared.rpc.channel import Target
 from shared.shapes import Reading, parser
 from shared.version import VERSION
-
-if TYPE_CHECKING:
-    from services.student.profile import FittedStudent
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +49,17 @@ class Order:
     """What the caller asked for; `source` None is stdin, `output` None is stdout.
 
     Other attributes are those of the command's options; `scorer` None takes the profile's, else proxy.
+    `student` and `oracle` are services that take the place of the parts in process.
     """
 
     source: Path | None
     output: Path | None
     scorer: str | None = None
     model: str | None = None
-    profile: Path | None = None
-    student: str = "student"
+    profile: str | None = None
+    name: str = "student"
+    student: Target | None = None
+    oracle: Target | None = None
     reading: Reading = field(default_factory=Reading)
     weight: float = 1.0
     alpha: float = 0.05
@@ -50,6 +68,7 @@ class Order:
     tokens: bool = False
     limit: int | None = None
     generate: bool = False
+    student_engine: str | None = None
     student_model: str | None = None
     workers: int = 1
     fresh: bool = False
@@ -58,11 +77,40 @@ class Order:
 def refine(order: Order) -> Position:
     """Runs the order; returns how far it came, which is the end of the input."""
     _check(order)
-    given = load(order.profile) if order.profile else None
-    settings = _settings(order, given)
-    if order.source is not None and order.output is not None:
-        return _refine_file(order, settings, given, order.source, order.output)
-    return _refine_pipe(order, settings, given)
+    with _connected(order) as services:
+        given = _given(order, services)
+        settings = _settings(order, given, services)
+        work = Work(order, settings, services)
+        if order.source is not None and order.output is not None:
+            return _refine_file(work, given, order.source, order.output)
+        return _refine_pipe(work, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run: what was ordered, the settings that follow, and the services that take part."""
+
+    order: Order
+    settings: RunSettings
+    services: Services
+
+
+@contextmanager
+def _connected(order: Order) -> Iterator[Services]:
+    """The services of the order; connections end with the context."""
+    with ExitStack() as stack:
+        student = stack.enter_context(StudentClient(order.student)) if order.student else None
+        oracle = stack.enter_context(OracleClient(order.oracle)) if order.oracle else None
+        yield Services(student, oracle)
+
+
+def _given(order: Order, services: Services) -> KnownStudent | None:
+    """The student of ``--profile``: a folder, or a name that the student service knows."""
+    if order.profile is None:
+        return None
+    if services.student is not None:
+        return load_there(services.student, order.profile)
+    return fitted_here(load(Path(order.profile)))
 
 
 def _check(order: Order) -> None:
@@ -70,88 +118,125 @@ def _check(order: Order) -> None:
         raise FieldError("--tokens", "needs a file as input and output", "name two files instead of -")
     if order.tokens and order.scorer == "none":
         raise FieldError("--tokens", "needs a scorer", "choose --scorer proxy or transformers")
-    if order.student_model is not None and not order.generate:
-        raise FieldError("--student-model", "is used with --generate only", "add --generate")
+    for option, value in (
+        ("--student-model", order.student_model),
+        ("--student-engine", order.student_engine),
+    ):
+        if value is not None and not order.generate:
+            raise FieldError(option, "is used with --generate only", "add --generate")
+        if value is not None and order.student is not None:
+            raise FieldError(option, "is the service's to choose", "leave it out beside --student")
     if order.source is not None and not order.source.is_file():
         raise FieldError(str(order.source), "is no file", "name a file of JSON lines, or -")
 
 
-def _settings(order: Order, given: FittedStudent | None) -> RunSettings:
+def _settings(order: Order, given: KnownStudent | None, services: Services) -> RunSettings:
     """The settings of the run; a given profile brings its own scorer, name and alpha."""
+    engine, model = _generating(order, services)
     if given is not None and order.scorer not in (None, given.kind):
         raise FieldError("--scorer", f"the profile was fitted with {given.kind}", "leave --scorer out")
     return RunSettings(
-        student=given.profile.name if given else order.student,
+        student=given.profile.name if given else order.name,
         scorer=scorer_kind(given.kind if given else order.scorer or "proxy"),
         model=given.model if given else order.model,
         alpha=given.profile.alpha if given else order.alpha,
         generate=order.generate,
-        student_model=order.student_model,
+        student_engine=engine,
+        student_model=model,
         search=SearchSettings(weight=order.weight, gate=order.gate, seed=order.seed),
         workers=order.workers,
     )
 
 
+def _generating(order: Order, services: Services) -> tuple[str, str | None]:
+    """Engine and model that generate; the scripted engine needs no model's name."""
+    if services.student is None or not order.generate:
+        return order.student_engine or "transformers", order.student_model
+    info = services.student.info
+    return info.engine, None if info.engine == "scripted" else info.model
+
+
 def scorer_kind(name: str) -> ScorerKind:
     """The scorer of that name; FieldError where there is none."""
-    kinds: dict[str, ScorerKind] = {"proxy": "proxy", "transformers": "transformers", "none": "none"}
+    kinds: dict[str, ScorerKind] = {
+        "proxy": "proxy",
+        "transformers": "transformers",
+        "served": "served",
+        "none": "none",
+    }
     if name not in kinds:
-        raise FieldError("--scorer", f"{name!r} is unknown", "use proxy, transformers or none")
+        raise FieldError("--scorer", f"{name!r} is unknown", "use proxy, transformers, served or none")
     return kinds[name]
 
 
-def _refine_file(
-    order: Order, settings: RunSettings, given: FittedStudent | None, source: Path, output: Path
-) -> Position:
-    config = _config(order, settings)
+def _refine_file(work: Work, given: KnownStudent | None, source: Path, output: Path) -> Position:
+    order = work.order
+    config = _config(order, work.settings)
     with FileRun(source, output, config, limit=order.limit, fresh=order.fresh) as run:
         if run.complete and (given is None or given.profile.id == run.pinned.get("profile")):
             print(f"{output} is complete already", file=sys.stderr)
             return run.position
         with ExitStack() as stack:
-            student = given or _student_of(run, order, settings, stack)
-            remembering = _remembering(student)
-            assembly = stack.enter_context(assemble(settings, remembering))
+            student = given or _student_of(run, work, stack)
+            assembly = stack.enter_context(assemble(work.settings, _remembering(student), work.services))
             run.pin(_parts(assembly))
             watch = watch_for(source.stat().st_size)
             stack.enter_context(watch)
             return run.refine(_workshop(order, config, assembly), watch)
 
 
-def _refine_pipe(order: Order, settings: RunSettings, given: FittedStudent | None) -> Position:
-    fitting = given is None and settings.scorer != "none"
+def _refine_pipe(work: Work, given: KnownStudent | None) -> Position:
+    order = work.order
+    fitting = given is None and work.settings.scorer != "none"
     with ExitStack() as stack:
         stream = stack.enter_context(opened_source(order.source, twice=fitting))
         output, errors = stack.enter_context(opened_output(order.output, fresh=order.fresh))
-        student = given or _fit(stream, order, settings)
-        assembly = stack.enter_context(assemble(settings, student))
+        student = given or _fit(stream, work)
+        assembly = stack.enter_context(assemble(work.settings, student, work.services))
         watch = watch_for(None)
         stack.enter_context(watch)
-        workshop = _workshop(order, _config(order, settings), assembly)
+        workshop = _workshop(order, _config(order, work.settings), assembly)
         return refine_stream(stream, output, errors, workshop, watch, order.limit)
 
 
-def _student_of(run: FileRun, order: Order, settings: RunSettings, stack: ExitStack) -> FittedStudent | None:
+def _student_of(run: FileRun, work: Work, stack: ExitStack) -> KnownStudent | None:
     """The student as its own texts show it, fitted once and kept beside the output."""
     folder = run.files.profile
-    if folder.exists():
-        return load(folder)
-    student = _fit(stack.enter_context(run.source.open("rb")), order, settings)
+    known = _kept(folder, work.services) if folder.exists() else None
+    if known is not None:
+        return known
+    student = _fit(stack.enter_context(run.source.open("rb")), work)
     if student is not None:
         beside = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(beside, ignore_errors=True)
         student.save(beside)
+        shutil.rmtree(folder, ignore_errors=True)
         beside.replace(folder)
     return student
 
 
-def _fit(stream: BinaryIO, order: Order, settings: RunSettings) -> FittedStudent | None:
+def _kept(folder: Path, services: Services) -> KnownStudent | None:
+    """The student that was kept beside the output; None where the service has lost it."""
+    if services.student is not None:
+        return remembered_there(services.student, folder)
+    return fitted_here(load(folder))
+
+
+def _fit(stream: BinaryIO, work: Work) -> KnownStudent | None:
     """Reads `stream` to its end and puts it back to its begin."""
+    settings, client = work.settings, work.services.student
     if settings.scorer == "none":
         return None
     print(f"fitting a profile of {settings.student!r} on its own texts", file=sys.stderr)
     try:
-        return fit(settings, lambda: _samples(stream, order))
+        if client is not None:
+            samples = _samples(stream, work.order)
+            name, kind = settings.student, settings.scorer
+            return fitted_there(client, name, samples, kind=kind, alpha=settings.alpha)
+        fitted = fit(settings, lambda: _samples(stream, work.order))
+        return None if fitted is None else fitted_here(fitted)
+    except FieldError:
+        raise
     except InputError as error:
         raise InputError(f"{error}; or name a --profile, or choose --scorer none") from None
     finally:
@@ -166,7 +251,7 @@ def _samples(stream: BinaryIO, order: Order) -> Iterator[tuple[str, str]]:
             yield item.problem.text, item.text
 
 
-def _remembering(student: FittedStudent | None) -> FittedStudent | None:
+def _remembering(student: KnownStudent | None) -> KnownStudent | None:
     return None if student is None else replace(student, scorer=RememberingScorer(student.scorer))
 
 
@@ -201,6 +286,7 @@ def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, Setting]:
 
 def _parts(assembly: Assembly) -> dict[str, Setting]:
     engines: dict[str, Setting] = {f"engines.{role}": name for role, name in assembly.engines.items()}
+    engines |= assembly.digests
     if assembly.student is None:
         return engines
     profile = assembly.student.profile

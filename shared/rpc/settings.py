@@ -28,9 +28,9 @@ class ServingSettings(BaseSettings):
     port: int | None = None
     metrics_port: int | None = None
     metrics_listen: str | None = None
-    tls_certificate: str | None = None
-    tls_key: str | None = None
-    tls_authority: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authority: Path | None = None
     drain_seconds: float = 30.0
     connection_age_seconds: float = 300.0
     ready_file: Path | None = None

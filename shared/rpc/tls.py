@@ -19,15 +19,15 @@ class TlsFiles:
     authority: Path
 
     @classmethod
-    def of(cls, certificate: str | None, key: str | None, authority: str | None) -> TlsFiles | None:
+    def of(cls, certificate: Path | None, key: Path | None, authority: Path | None) -> TlsFiles | None:
         """From three settings, all or none given. FieldError where one is missing."""
+        if certificate is not None and key is not None and authority is not None:
+            return cls(certificate, key, authority)
         given = {"tls_certificate": certificate, "tls_key": key, "tls_authority": authority}
-        if not any(given.values()):
-            return None
-        missing = next((name for name, value in given.items() if not value), None)
-        if missing is not None:
+        if any(given.values()):
+            missing = next(name for name, value in given.items() if value is None)
             raise FieldError(missing, "is missing", "give certificate, key and authority, or none of them")
-        return cls(Path(str(certificate)), Path(str(key)), Path(str(authority)))
+        return None
 
     def for_server(self) -> grpc.ServerCredentials:
         """Credentials that admit only clients with a certificate of the authority."""

@@ -174,7 +174,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with the proxy scorer and the token file."""
     folder = tmp_path_factory.mktemp("scored")
     source, output = head(folder / "in.jsonl", 205, with_gold=20), folder / "out.jsonl"
-    done = RUNNER.invoke(app, ["refine", str(source), "-o", str(output), "--tokens", "--student", "six"])
+    done = RUNNER.invoke(app, ["refine", str(source), "-o", str(output), "--tokens", "--name", "six"])
     assert done.exit_code == 0, done.output
     return output
 

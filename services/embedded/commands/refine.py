@@ -18,16 +18,29 @@ _Output = Annotated[
 ]
 _Scorer = Annotated[
     str | None,
-    typer.Option("--scorer", help="Who scores style: proxy (default), transformers or none."),
+    typer.Option("--scorer", help="Who scores style: proxy (default), transformers, served or none."),
 ]
 _Model = Annotated[
     str | None, typer.Option("--model", help="Folder, GGUF file or hub name for --scorer transformers.")
 ]
 _Profile = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--profile", help="A student's profile; without it one is fitted on the file."),
 ]
-_Student = Annotated[str, typer.Option("--student", help="Name of the student, where a profile is fitted.")]
+_Name = Annotated[str, typer.Option("--name", help="Name of the student, where a profile is fitted.")]
+_Student = Annotated[
+    str | None, typer.Option("--student", metavar="HOST:PORT", help="Use this student service.")
+]
+_Oracle = Annotated[
+    str | None, typer.Option("--oracle", metavar="HOST:PORT", help="Use this oracle service.")
+]
+_Certificate = Annotated[
+    Path | None, typer.Option("--tls-certificate", help="Mutual TLS: own certificate, PEM.")
+]
+_Key = Annotated[Path | None, typer.Option("--tls-key", help="Mutual TLS: its key, PEM.")]
+_Authority = Annotated[
+    Path | None, typer.Option("--tls-authority", help="Mutual TLS: who signed the services' certificates.")
+]
 _Author = Annotated[
     str | None, typer.Option("--author", help="Whose text to take, where a line holds several authors'.")
 ]
@@ -44,6 +57,10 @@ _Limit = Annotated[int | None, typer.Option("--limit", min=0, help="Read no furt
 _Generate = Annotated[
     bool, typer.Option("--generate", help="Let the student itself go on from the last right step.")
 ]
+_StudentEngine = Annotated[
+    str | None,
+    typer.Option("--student-engine", help="What goes on: transformers (default) or scripted."),
+]
 _StudentModel = Annotated[
     str | None, typer.Option("--student-model", help="The model that goes on; needs --generate.")
 ]
@@ -59,7 +76,9 @@ def command(
     scorer: _Scorer = None,
     model: _Model = None,
     profile: _Profile = None,
-    student: _Student = "student",
+    name: _Name = "student",
+    student: _Student = None,
+    oracle: _Oracle = None,
     author: _Author = None,
     weight: _Weight = 1.0,
     alpha: _Alpha = 0.05,
@@ -68,7 +87,11 @@ def command(
     tokens: _Tokens = False,
     limit: _Limit = None,
     generate: _Generate = False,
+    student_engine: _StudentEngine = None,
     student_model: _StudentModel = None,
+    tls_certificate: _Certificate = None,
+    tls_key: _Key = None,
+    tls_authority: _Authority = None,
     segment: _Segment = False,
     workers: _Workers = 1,
     fresh: _Fresh = False,
@@ -81,15 +104,20 @@ def command(
     used go to OUT.jsonl.errors.jsonl with their number and a reason, and make the exit code 3.
     """
     from services.embedded.refining import Order, refine
+    from shared.rpc.channel import Target
+    from shared.rpc.tls import TlsFiles
     from shared.shapes import Reading
 
+    tls = TlsFiles.of(tls_certificate, tls_key, tls_authority)
     order = Order(
         source=None if str(source) == "-" else source,
         output=None if str(output) == "-" else output,
         scorer=scorer,
         model=model,
         profile=profile,
-        student=student,
+        name=name,
+        student=Target(student, tls, name="--student") if student else None,
+        oracle=Target(oracle, tls, name="--oracle") if oracle else None,
         reading=Reading(resegment=segment, author=author),
         weight=weight,
         alpha=alpha,
@@ -98,6 +126,7 @@ def command(
         tokens=tokens,
         limit=limit,
         generate=generate,
+        student_engine=student_engine,
         student_model=student_model,
         workers=workers,
         fresh=fresh,

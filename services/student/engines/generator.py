@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.inference.checkpoint import THREADS, Checkpoint, load_checkpoint
 from services.student.engines.base import check_generation
+from shared.domain import ModelInfo
 from shared.errors import FieldError
 from shared.ports import Generation, GenerationRequest
 
@@ -29,6 +30,12 @@ class TransformersGenerator:
     def load(cls, model: Path | str | None = None, *, threads: int = THREADS) -> TransformersGenerator:
         """Generator on a folder, a GGUF file or a hub name; None takes SmolLM2-135M-Instruct."""
         return cls(load_checkpoint(model, threads=threads))
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that generates."""
+        checkpoint = self.checkpoint
+        return ModelInfo("transformers", checkpoint.name, checkpoint.digest, checkpoint.context)
 
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order. Raises FieldError for a request that can't be served."""
