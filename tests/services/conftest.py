@@ -1,0 +1,58 @@
+"""Services with every engine that runs here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from served import Served, scripted
+
+from services.inference.base import LanguageModel
+from shared.clients.student import StudentClient
+from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc
+
+
+async def transformers_engine() -> LanguageModel:
+    from services.inference.choice import EngineChoice, start_engine
+
+    return await start_engine(EngineChoice("transformers", threads=1))
+
+
+ENGINES = {
+    "scripted": scripted(tokens_per_second=2000, median_tokens=60),
+    "transformers": transformers_engine,
+}
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def student(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A student service on each engine in turn."""
+    with Served(ENGINES[request.param], tmp_path_factory.mktemp("state")) as served:
+        yield served
+
+
+@pytest.fixture
+def client(student: Served) -> Iterator[StudentClient]:
+    """A client of it."""
+    with StudentClient(student.target) as connected:
+        yield connected
+
+
+@pytest.fixture
+def stub(student: Served) -> Iterator[student_pb2_grpc.StudentServiceStub]:
+    """A bare stub, for what the client would not send."""
+    with grpc.insecure_channel(student.address) as channel:
+        yield student_pb2_grpc.StudentServiceStub(channel)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Served]:
+    """A scripted student that takes its time: one sample lasts for minutes."""
+    with Served(scripted(tokens_per_second=20, median_tokens=4000, sigma=0), tmp_path) as served:
+        yield served
