@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from services.inference.checkpoint import THREADS, Checkpoint, digest_of, find_folder, require
 from services.inference.rewards.conversation import conversation_ids
 from shared.domain import ModelInfo
-from shared.errors import FieldError, UnavailableError
+from shared.errors import FieldError, UnavailableError, UnsupportedError
 
 STEP_SEPARATOR = "\n"
 RIGHT = 1
@@ -78,17 +78,17 @@ class TransformersReward:
     async def step_rewards(self, problem: str, steps: Sequence[str]) -> list[float]:
         """Probability, 0..1, that each step is right; no steps, no rewards.
 
-        Raises FieldError where problem and steps are longer than the context, UnavailableError from a model
+        Raises FieldError where problem and steps are longer than the context, UnsupportedError from a model
         that grades whole solutions.
         """
         if not self._by_step:
-            raise UnavailableError(f"{self.checkpoint.name} grades whole solutions, not steps")
+            raise UnsupportedError(f"{self.checkpoint.name} grades whole solutions, not steps")
         return await self._run(lambda: self._graded_steps(problem, steps))
 
     async def reward(self, problem: str, text: str) -> float:
         """The logit of a whole solution. Raises as `step_rewards` does."""
         if self._by_step:
-            raise UnavailableError(f"{self.checkpoint.name} grades steps, not whole solutions")
+            raise UnsupportedError(f"{self.checkpoint.name} grades steps, not whole solutions")
         return await self._run(lambda: self._graded(problem, text))
 
     async def close(self) -> None:
