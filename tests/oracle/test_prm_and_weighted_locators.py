@@ -33,6 +33,7 @@ class Grades:
     """A reward model that knows its rewards."""
 
     info = ModelInfo("canned", "grades", "0" * 64, generates=False, scores=False)
+    grades_steps, grades_solutions = True, False
 
     def __init__(self, *rewards):
         self.rewards = list(rewards)
