@@ -72,12 +72,28 @@ class RewardModel(Protocol):
         """The model that grades."""
         ...
 
+    @property
+    def grades_steps(self) -> bool:
+        """Whether it can do `step_rewards`."""
+        ...
+
+    @property
+    def grades_solutions(self) -> bool:
+        """Whether it can do `reward`."""
+        ...
+
     async def step_rewards(self, problem: str, steps: Sequence[str]) -> list[float]:
-        """One reward a step, 0..1: how likely the solution is right up to there (process reward model)."""
+        """One reward a step, 0..1: how likely the solution is right up to there (process reward model).
+
+        Raises UnsupportedError where it grades solutions only.
+        """
         ...
 
     async def reward(self, problem: str, text: str) -> float:
-        """Reward of a whole solution, unbounded; higher is better (outcome reward model)."""
+        """Reward of a whole solution, unbounded; higher is better (outcome reward model).
+
+        Raises UnsupportedError where it grades steps only.
+        """
         ...
 
     async def close(self) -> None:

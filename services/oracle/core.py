@@ -103,8 +103,17 @@ class OracleCore:
         """The locators that are combined, and their weights."""
         if self._settings.weights:
             return dict(self._settings.weights)
-        beside = {"critic": self.host.info.generates, "prm": self.reward_model is not None}
+        beside = {"critic": self.host.info.generates, "prm": self._grades_steps}
         return {"combined": 1.0} | {name: 1.0 for name, there in beside.items() if there}
+
+    @property
+    def rewards(self) -> bool:
+        """Whether whole solutions can be graded."""
+        return self.reward_model is not None and self.reward_model.grades_solutions
+
+    @property
+    def _grades_steps(self) -> bool:
+        return self.reward_model is not None and self.reward_model.grades_steps
 
     def rewriters(self) -> list[str]:
         """Names of the rewriters, cheapest first."""
@@ -176,7 +185,7 @@ class OracleCore:
             locators.append(CriticLocator(engine, self._settings.votes))
             rewriters.append(OracleRewrite(engine, self._settings.rewrite))
             judge = RetentionJudge(engine, self._settings.votes)
-        if self.reward_model is not None:
+        if self.reward_model is not None and self.reward_model.grades_steps:
             locators.append(PrmLocator(self.reward_model, self._settings.threshold))
         rewriters.append(ThreadedRewriter(ReferenceGraft()))
         named = {locator.name: locator for locator in locators}

@@ -45,12 +45,15 @@ class RetentionJudge:
     settings: VoteSettings = field(default_factory=VoteSettings)
     prompt: PromptFile = field(default_factory=lambda: load_prompt(JUDGE))
 
-    async def judge(self, problem: str, native: str, refined: str) -> Retention:
-        """Retention of `native` in `refined`. Raises FieldError where one of the two is empty."""
+    async def judge(self, problem: str, native: str, refined: str, seed: int = 0) -> Retention:
+        """Retention of `native` in `refined`; equal seeds give equal votes where the engine is seeded.
+
+        Raises FieldError where one of the two is empty.
+        """
         for name, text in (("native", native), ("refined", refined)):
             if not text.strip():
                 raise FieldError(name, "is empty", "give the text of a solution")
-        votes = await ask(self.model, self._asked(problem, native, refined), SCHEMA, self.settings)
+        votes = await ask(self.model, self._asked(problem, native, refined), SCHEMA, self.settings, seed)
         said = [(int(vote["retention"]), one_line(vote["rationale"])) for vote in votes.answers]
         return _retention(said, votes.unreadable)
 

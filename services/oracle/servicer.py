@@ -55,7 +55,7 @@ class OracleService(grpc_pb.OracleServiceServicer):
             locators=[pb.WeightedLocator(name=name, weight=weight) for name, weight in weights.items()],
             rewriters=self._core.rewriters(),
             judges=info.generates,
-            rewards=self._core.reward_model is not None,
+            rewards=self._core.rewards,
             prompts=prompts(info),
         )
 

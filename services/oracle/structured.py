@@ -1,8 +1,9 @@
 """Answers of language models as JSON: asked for by a schema, read strictly, voted on.
 
 Only what the model wrote is ever parsed. An answer counts if it is one JSON object that the schema allows,
-without a name given twice, a NaN, or text that has no UTF-8 form; one Markdown fence around it is forgiven,
-since engines that can't enforce a schema like to add one. Anything else is an unreadable answer.
+without a name given twice, a NaN, or text that has no UTF-8 form. Two habits are forgiven, since an engine
+that can't enforce a schema can't prevent them: one Markdown fence around the object, and thoughts before it
+that end with ``</think>``. Anything else is an unreadable answer.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ class VoteSettings:
             problem = f"is 0, which makes {self.votes} equal votes"
             raise FieldError("temperature", problem, "give a number above 0, or ask for one vote")
 
-    def sampling(self, prompt: Prompt, schema: str) -> Sampling:
-        """The sampling for one prompt; its seed follows from the settings' seed and the prompt's text."""
+    def sampling(self, prompt: Prompt, schema: str, seed: int = 0) -> Sampling:
+        """The sampling for one prompt; its seed follows from both seeds and the prompt's text."""
         return Sampling(
             n=self.votes,
             temperature=self.temperature,
             top_p=self.top_p,
             max_tokens=self.max_tokens,
-            seed=derived_seed(self.seed, *(message.content for message in prompt.messages)),
+            seed=derived_seed(self.seed, str(seed), *(message.content for message in prompt.messages)),
             schema=schema,
         )
 
@@ -74,9 +75,11 @@ class Votes:
     unreadable: int
 
 
-async def ask(model: LanguageModel, prompt: Prompt, schema: str, settings: VoteSettings) -> Votes:
-    """Puts the question to the model as often as the settings say."""
-    stream = in_order(model.sample(prompt, settings.sampling(prompt, schema)))
+async def ask(
+    model: LanguageModel, prompt: Prompt, schema: str, settings: VoteSettings, seed: int = 0
+) -> Votes:
+    """Puts the question to the model as often as the settings say; `seed` is that of the request."""
+    stream = in_order(model.sample(prompt, settings.sampling(prompt, schema, seed)))
     read = [read_answer(sample.text, schema) async for sample in stream]
     answers = tuple(answer for answer in read if answer is not None)
     return Votes(answers, len(read) - len(answers))
@@ -103,6 +106,8 @@ async def in_order(samples: AsyncIterator[Sample]) -> AsyncGenerator[Sample, Non
 def read_answer(text: str, schema: str) -> Answer | None:
     """The object that the model wrote, None where it is unreadable."""
     bare = text.strip()
+    if not bare.startswith("{"):
+        bare = bare.rpartition("</think>")[2].strip()
     fenced = _FENCED.fullmatch(bare)
     try:
         value = json.loads(fenced[1] if fenced else bare, object_pairs_hook=_once, parse_constant=_refuse)

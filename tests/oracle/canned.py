@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from services.inference.base import check_prompt, check_sampling
 from shared.domain import EngineFigures, ModelInfo, Prompt, Sample, Sampling, TokenScores
-from shared.errors import UnavailableError
+from shared.errors import UnavailableError, UnsupportedError
 
 
 class CannedModel:
@@ -55,13 +55,13 @@ class CannedModel:
             self._running -= left
 
     async def score(self, prompt: Prompt, text: str) -> TokenScores:
-        raise UnavailableError("a canned model has no log-probs")
+        raise UnsupportedError("a canned model has no log-probs")
 
     async def load(self, source: str) -> ModelInfo:
-        raise UnavailableError("a canned model has no weights")
+        raise UnsupportedError("a canned model has no weights")
 
     async def adapt(self, source: str | None) -> ModelInfo:
-        raise UnavailableError("a canned model has no weights")
+        raise UnsupportedError("a canned model has no weights")
 
     async def sleep(self) -> None:
         self._lost = True

@@ -20,10 +20,11 @@ from shared.domain import (
     Trajectory,
     Verdict,
 )
-from shared.errors import FieldError, IntegrityError, UnavailableError
+from shared.errors import FieldError, IntegrityError, UnavailableError, UnsupportedError
 from shared.text.segmentation import join_steps
 
 WRONG = Verdict(Correctness.INCORRECT)
+UNDECIDED = Verdict(Correctness.UNDECIDED, "no_gold")
 TEXT, CUT = join_steps(["a", "b", "c", "d"], "\n")
 SOLUTION = Trajectory("t", 1, Problem("p"), TEXT, CUT, "\n")
 
@@ -32,6 +33,7 @@ class Grades:
     """A reward model that knows its rewards."""
 
     info = ModelInfo("canned", "grades", "0" * 64, generates=False, scores=False)
+    grades_steps, grades_solutions = True, False
 
     def __init__(self, *rewards):
         self.rewards = list(rewards)
@@ -40,7 +42,7 @@ class Grades:
         return self.rewards
 
     async def reward(self, problem, text):
-        raise UnavailableError("grades steps only")
+        raise UnsupportedError("grades steps only")
 
     async def close(self):
         pass
@@ -76,9 +78,9 @@ def by_rewards(*rewards, **options):
     return asyncio.run(PrmLocator(Grades(*rewards), **options).locate(SOLUTION, WRONG))
 
 
-def by_weights(weights, **said):
+def by_weights(weights, verdict=UNDECIDED, **said):
     locators = [Says(name, diagnosis) for name, diagnosis in said.items()]
-    return asyncio.run(WeightedLocator(locators, weights).locate(SOLUTION, WRONG))
+    return asyncio.run(WeightedLocator(locators, weights).locate(SOLUTION, verdict))
 
 
 def remark(index, source="x", verdict=StepVerdict.WRONG):
@@ -138,6 +140,15 @@ def test_nothing_wrong_is_a_vote_like_any_other():
     assert by_weights({"a": 1, "b": 1}, **said).first_error == -1
 
 
+def test_nothing_wrong_is_no_vote_where_the_final_answer_is_wrong():
+    said = {"a": Diagnosis(-1, 0.9), "b": Diagnosis(2, 0.5)}
+    assert by_weights({"a": 9, "b": 1}, WRONG, **said) == Diagnosis(2, 0.5)
+
+
+def test_where_all_overlook_the_wrong_step_nobody_can_tell():
+    assert by_weights({"a": 1}, WRONG, a=Diagnosis(-1, 0.9)).first_error is None
+
+
 def test_who_is_undecided_has_no_vote():
     said = {"a": Diagnosis(None, 0.0), "b": Diagnosis(2, 0.5)}
     assert by_weights({"a": 9, "b": 1}, **said) == Diagnosis(2, 0.5)
@@ -169,7 +180,8 @@ def test_where_nothing_is_wrong_no_step_stays_flagged():
 
 
 def test_a_tie_goes_to_the_earlier_step():
-    assert weighed([(1, Diagnosis(3, 0.5)), (1, Diagnosis(1, 0.5)), (1, Diagnosis(-1, 0.5))]).first_error == 1
+    votes = [(1, Diagnosis(3, 0.5)), (1, Diagnosis(1, 0.5)), (1, Diagnosis(-1, 0.5))]
+    assert weighed(votes, UNDECIDED).first_error == 1
 
 
 def test_a_locator_that_is_lost_fails_the_call():

@@ -52,6 +52,15 @@ def test_both_texts_are_shown_between_tags():
     assert [text in shown for text in (">\np {native}\n<", ">\none\n<", ">\ntwo\n<")] == [True, True, True]
 
 
+def test_another_seed_asks_for_other_votes():
+    model = CannedModel(lambda *_: vote(5))
+    judge = RetentionJudge(model)
+    for seed in (1, 1, 2):
+        asyncio.run(judge.judge("p", "one", "two", seed))
+    first, again, other = (sampling.seed for _, sampling in model.asked)
+    assert (first == again, first == other) == (True, False)
+
+
 @pytest.mark.parametrize(("native", "refined", "field"), [("", "x", "native"), ("x", " \n", "refined")])
 def test_an_empty_text_is_refused(native, refined, field):
     with pytest.raises(FieldError, match=field):

@@ -20,6 +20,8 @@ QUESTION = Prompt((Message("user", "which?"),))
         ' \n{"step": 1, "why": "a"}\n',
         '```json\n{"why": "a", "step": 1}\n```',
         '{"why": "a", "step": 1.0}',
+        '<think>\n{"why": "b", "step": 0}?\n</think>\n\n{"why": "a", "step": 1}',
+        'Hm.</think>```\n{"why": "a", "step": 1}\n```',
     ],
 )
 def test_an_object_that_the_schema_allows_is_read(text):
@@ -48,6 +50,8 @@ def test_an_object_that_the_schema_allows_is_read(text):
         '{"why": ' * 100_000,
         "[" * 100_000,
         "```json\n```json\n{}\n```\n```",
+        '<think>{"why": "a", "step": 1}',
+        '{"why": "a", "step": 1}</think>',
     ],
 )
 def test_anything_else_is_unreadable(text):

@@ -10,7 +10,7 @@ from services.inference.base import RewardModel
 from services.inference.rewards.transformers import TransformersReward
 from services.oracle.locators.prm import PrmLocator
 from shared.domain import Correctness, Problem, Trajectory, Verdict
-from shared.errors import FieldError, UnavailableError
+from shared.errors import FieldError, UnavailableError, UnsupportedError
 from shared.text.segmentation import join_steps
 
 PROBLEM = "There are 12 boxes of 5 pens and 4 loose ones. How many pens?"
@@ -134,12 +134,12 @@ def test_text_without_a_utf8_form_is_refused(step_model):
 
 
 def test_a_model_of_steps_grades_no_whole_solutions(step_model):
-    with pytest.raises(UnavailableError, match="steps"):
+    with pytest.raises(UnsupportedError, match="steps"):
         graded(step_model, "x")
 
 
 def test_a_model_of_solutions_grades_no_steps(solution_model):
-    with pytest.raises(UnavailableError, match="whole"):
+    with pytest.raises(UnsupportedError, match="whole"):
         steps_graded(solution_model)
 
 

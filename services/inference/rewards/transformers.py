@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from services.inference.checkpoint import THREADS, Checkpoint, digest_of, find_folder, require
 from services.inference.rewards.conversation import conversation_ids
 from shared.domain import ModelInfo
-from shared.errors import FieldError, UnavailableError
+from shared.errors import FieldError, UnavailableError, UnsupportedError
 
 STEP_SEPARATOR = "\n"
 RIGHT = 1
@@ -39,7 +39,8 @@ class TransformersReward:
     def __init__(self, checkpoint: Checkpoint, separator: str = STEP_SEPARATOR) -> None:
         """`checkpoint` holds a network with one of the two heads; `separator` is that of its training."""
         self.checkpoint = checkpoint
-        self._by_step = _grades_steps(checkpoint.name, checkpoint.model.config)
+        self.grades_steps = _has_step_head(checkpoint.name, checkpoint.model.config)
+        self.grades_solutions = not self.grades_steps
         self._separator, _ = checkpoint.encode(separator)
         if not self._separator:
             raise FieldError("separator", "is empty", "give the text that stood behind a step in training")
@@ -64,7 +65,7 @@ class TransformersReward:
     @property
     def info(self) -> ModelInfo:
         """The model, and which of the two it grades."""
-        which = "grades steps" if self._by_step else "grades whole solutions"
+        which = "grades steps" if self.grades_steps else "grades whole solutions"
         return ModelInfo(
             engine="transformers",
             model=self.checkpoint.name,
@@ -78,17 +79,17 @@ class TransformersReward:
     async def step_rewards(self, problem: str, steps: Sequence[str]) -> list[float]:
         """Probability, 0..1, that each step is right; no steps, no rewards.
 
-        Raises FieldError where problem and steps are longer than the context, UnavailableError from a model
+        Raises FieldError where problem and steps are longer than the context, UnsupportedError from a model
         that grades whole solutions.
         """
-        if not self._by_step:
-            raise UnavailableError(f"{self.checkpoint.name} grades whole solutions, not steps")
+        if not self.grades_steps:
+            raise UnsupportedError(f"{self.checkpoint.name} grades whole solutions, not steps")
         return await self._run(lambda: self._graded_steps(problem, steps))
 
     async def reward(self, problem: str, text: str) -> float:
         """The logit of a whole solution. Raises as `step_rewards` does."""
-        if self._by_step:
-            raise UnavailableError(f"{self.checkpoint.name} grades steps, not whole solutions")
+        if not self.grades_solutions:
+            raise UnsupportedError(f"{self.checkpoint.name} grades steps, not whole solutions")
         return await self._run(lambda: self._graded(problem, text))
 
     async def close(self) -> None:
@@ -152,7 +153,7 @@ def _load(model: Path | str, device: str | None, threads: int) -> Checkpoint:
     name, folder = find_folder(model)
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     kind = transformers.AutoModelForSequenceClassification
-    if _grades_steps(name, config):
+    if _has_step_head(name, config):
         kind = transformers.AutoModelForTokenClassification
     torch.set_num_threads(threads)
     network, loaded = kind.from_pretrained(
@@ -167,8 +168,8 @@ def _load(model: Path | str, device: str | None, threads: int) -> Checkpoint:
     return Checkpoint(name, digest, network.to(where).eval(), tokenizer, where, context)
 
 
-def _grades_steps(name: str, config: Any) -> bool:
-    """Which head a model has; UnavailableError where it has neither.
+def _has_step_head(name: str, config: Any) -> bool:
+    """Whether a model's head grades steps, else it grades solutions; UnavailableError where it has neither.
 
     A network without a head would get one with random weights, and grade at random.
     """

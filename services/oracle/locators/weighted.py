@@ -6,9 +6,11 @@ Every locator with a verdict votes for the step it names, or for -1 (nothing is 
     first error   = the s with the largest support; a tie goes to the earlier step, and -1 loses a tie
     confidence(s) = support(s) / sum of weight(l) over all locators l that have a verdict
 
-So the confidence is the weighted mean of the belief in the winner, with 0 from whoever names another step. A
-locator that is undecided (None) has no vote and no part in the second sum. Where no support is above zero the
-diagnosis is undecided. A locator that fails makes the call fail: a vote is never dropped in silence.
+So the confidence is the weighted mean of the belief in the winner, with 0 from whoever names another step.
+
+A locator that is undecided (None) has no vote and no part in the second sum. Nor has one that says -1 of a
+solution whose final answer is wrong: some step is wrong, that locator merely found none. Where no support is
+above zero the diagnosis is undecided. A locator that fails makes the call fail; no vote is silently dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from services.oracle.base import ServedLocator
 from services.oracle.together import together
-from shared.domain import Diagnosis, Finding, StepVerdict, Trajectory, Verdict
+from shared.domain import Correctness, Diagnosis, Finding, StepVerdict, Trajectory, Verdict
 from shared.errors import FieldError
 
 
@@ -54,10 +56,10 @@ class WeightedLocator:
         """The step with the largest support. Raises what the first failing locator raises."""
         said = await together(locator.locate(trajectory, verdict) for locator in self.locators)
         weights = [self.weights[locator.name] for locator in self.locators]
-        return weighed(list(zip(weights, said, strict=True)))
+        return weighed(list(zip(weights, said, strict=True)), verdict)
 
 
-def weighed(votes: Sequence[tuple[float, Diagnosis]]) -> Diagnosis:
+def weighed(votes: Sequence[tuple[float, Diagnosis]], verdict: Verdict) -> Diagnosis:
     """One diagnosis from (weight, diagnosis) pairs; the formula stands at the top of this file.
 
     All findings are kept, ordered by step. Those that call a step before the first error wrong become doubts
@@ -66,13 +68,20 @@ def weighed(votes: Sequence[tuple[float, Diagnosis]]) -> Diagnosis:
     support: defaultdict[int, float] = defaultdict(float)
     decided = 0.0
     for weight, diagnosis in votes:
-        if diagnosis.first_error is not None:
-            support[diagnosis.first_error] += weight * diagnosis.confidence
+        named = _vote(diagnosis, verdict)
+        if named is not None:
+            support[named] += weight * diagnosis.confidence
             decided += weight
     winner = min(support, key=lambda step: (-support[step], step < 0, step), default=None)
     if winner is None or support[winner] <= 0:
         return Diagnosis(None, 0.0, _ordered(votes, None))
     return Diagnosis(winner, round(support[winner] / decided, 4), _ordered(votes, winner))
+
+
+def _vote(diagnosis: Diagnosis, verdict: Verdict) -> int | None:
+    """The step that a locator votes for, -1 for none, None where it has no vote."""
+    overlooked = diagnosis.first_error == -1 and verdict.value is Correctness.INCORRECT
+    return None if overlooked else diagnosis.first_error
 
 
 def _ordered(votes: Sequence[tuple[float, Diagnosis]], winner: int | None) -> tuple[Finding, ...]:
