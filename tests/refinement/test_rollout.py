@@ -155,7 +155,11 @@ def test_a_student_that_cannot_solve_the_problem_proves_nothing(verifier):
 
 def test_a_continuation_that_was_cut_off_has_not_reached_gold(verifier):
     student = Student(until_slip(8), finished=False)
-    assert RolloutLocator(student, verifier).locate(solution(4, slip=2), WRONG).first_error is None
+    diagnosis = RolloutLocator(student, verifier).locate(solution(4, slip=2), WRONG)
+    assert (diagnosis.first_error, diagnosis.findings[0].evidence) == (
+        None,
+        "0 of 8 (8 cut off) continuations of the problem alone reach 42; 8 samples",
+    )
 
 
 def test_the_answer_is_looked_for_in_prefix_and_continuation_together(verifier):

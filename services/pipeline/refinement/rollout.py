@@ -11,6 +11,7 @@ all; none where the answer is right or nobody knows it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.domain import Correctness, Diagnosis, Finding, Span, StepVerdict, Trajectory, Verdict
@@ -58,13 +59,15 @@ class Rollouts:
 class PrefixValue:
     """What became of the continuations of the first `steps` steps.
 
-    `reached` gold, `missed` it, or `undecided`: the verifier met a limit, which counts neither way.
+    `reached` gold, `missed` it, or `undecided`: the verifier met a limit, which counts neither way. `cut` says
+    how many of those that missed were cut off by `max_tokens`: many of them ask for a larger one.
     """
 
     steps: int
     reached: int = 0
     missed: int = 0
     undecided: int = 0
+    cut: int = 0
 
     @property
     def decided(self) -> int:
@@ -82,7 +85,18 @@ class PrefixValue:
         return (self.reached + 1) / (self.decided + 2)
 
     def __str__(self) -> str:
-        return f"{self.reached} of {self.decided}"
+        cut = f" ({self.cut} cut off)" if self.cut else ""
+        return f"{self.reached} of {self.decided}{cut}"
+
+    def and_then(self, ends: Sequence[Correctness | None]) -> PrefixValue:
+        """With further continuations; None is one that was cut off."""
+        return PrefixValue(
+            self.steps,
+            self.reached + ends.count(Correctness.CORRECT),
+            self.missed + ends.count(Correctness.INCORRECT) + ends.count(None),
+            self.undecided + ends.count(Correctness.UNDECIDED),
+            self.cut + ends.count(None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +181,7 @@ class RolloutLocator:
         """The continuations of the first `steps` steps, as many calls as it takes."""
         value = PrefixValue(steps)
         while self._open(value):
-            ends = self._ends(trajectory, gold, steps, value.drawn)
-            value = PrefixValue(
-                steps,
-                value.reached + ends.count(Correctness.CORRECT),
-                value.missed + ends.count(Correctness.INCORRECT),
-                value.undecided + ends.count(Correctness.UNDECIDED),
-            )
+            value = value.and_then(self._ends(trajectory, gold, steps, value.drawn))
         return value
 
     def _open(self, value: PrefixValue) -> bool:
@@ -181,8 +189,8 @@ class RolloutLocator:
         left = self.rollouts.n - value.drawn
         return left > 0 and value.reached < self.rollouts.least <= value.reached + left
 
-    def _ends(self, trajectory: Trajectory, gold: str, steps: int, drawn: int) -> list[Correctness]:
-        """What became of the next continuations."""
+    def _ends(self, trajectory: Trajectory, gold: str, steps: int, drawn: int) -> list[Correctness | None]:
+        """What became of the next continuations; None of one that was cut off."""
         rollouts = self.rollouts
         prefix = trajectory.text[: trajectory.steps[steps].span.start]
         request = GenerationRequest(
@@ -194,9 +202,7 @@ class RolloutLocator:
             seed=rollouts.seed + drawn,
         )
         return [
-            self.verifier.verify(prefix + sample.text, gold).value
-            if sample.finished
-            else Correctness.INCORRECT
+            self.verifier.verify(prefix + sample.text, gold).value if sample.finished else None
             for sample in self.generator.generate(request)
         ]
 
