@@ -59,8 +59,8 @@ class Rollouts:
 class PrefixValue:
     """What became of the continuations of the first `steps` steps.
 
-    `reached` gold, `missed` it, or `undecided`: the verifier met a limit, which counts neither way. `cut` is how
-    many of those that missed were cut off by `max_tokens`; many of them ask for a larger one.
+    `reached` gold, `missed` it, or `undecided`: the verifier met a limit, which counts neither way. `cut` of
+    those that missed were cut off by `max_tokens`; many of them ask for a larger one.
     """
 
     steps: int
