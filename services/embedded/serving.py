@@ -14,6 +14,7 @@ from services.embedded.supervisor.spec import Patience, ServiceSpec
 from services.embedded.supervisor.supervisor import Supervisor
 
 _HOST = "127.0.0.1"
+_BEYOND_DRAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,13 @@ def _spec(name: str, settings: ServiceSettings, state: Path | None) -> ServiceSp
     if state is not None:
         environment["IDIOLECT_STATE"] = str(state.resolve())
     return ServiceSpec(name, (sys.executable, "-m", f"services.{name}"), environment)
+
+
+def patience() -> Patience:
+    """The usual one; services are killed only some time after their own `IDIOLECT_DRAIN_SECONDS` are over."""
+    from shared.rpc.settings import ServingSettings, from_environment
+
+    return Patience(drain=from_environment(ServingSettings).drain_seconds + _BEYOND_DRAIN_SECONDS)
 
 
 def keep_up(services: Sequence[ServiceSpec], patience: Patience, *, as_json: bool) -> int:

@@ -56,9 +56,8 @@ def command(
     command with 5. Ctrl-C or SIGTERM lets them finish what they do (exit code 0); a second one kills them
     (130). However this command ends, no process stays behind.
     """
-    from services.embedded.serving import ServiceSettings, keep_up, specs
-    from services.embedded.supervisor.spec import Patience
+    from services.embedded.serving import ServiceSettings, keep_up, patience, specs
 
     student = ServiceSettings(student_engine, model, student_port, student_metrics_port)
     oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
-    raise typer.Exit(keep_up(specs(student, oracle, state), Patience(), as_json=as_json))
+    raise typer.Exit(keep_up(specs(student, oracle, state), patience(), as_json=as_json))
