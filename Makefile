@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -32,12 +32,17 @@ test: export TOKENIZERS_PARALLELISM = false
 test: $(READY) ## every test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: $(READY) ## format, lint, types, import rules, light imports
+check: $(READY) ## format, lint, types, import rules, light imports, contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/repository/test_light_imports.py
+	cd proto && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
+	$(BIN)/python proto/generate.py --check
+
+proto: $(READY) ## generate shared/rpc/generated from proto/
+	$(BIN)/python proto/generate.py
 
 bench: $(READY) ## every benchmark against its bar
 	$(BIN)/python -m bench.collect
