@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from shared.domain.model import Message
 from shared.domain.trajectory import Span
 from shared.errors import FieldError
 
-# The day that templates are told; it is the one that LLaMA's own templates fall back to.
-_DAY = datetime(2024, 7, 26)
+# The day that templates are told, by format; it is the one that LLaMA's own templates fall back to.
+_DAYS = {"%d %b %Y": "26 Jul 2024", "%Y-%m-%d": "2024-07-26", "%d %B %Y": "26 July 2024"}
 
 
 def render(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
@@ -80,15 +79,23 @@ def _rendered(tokenizer: Any, messages: Sequence[Message]) -> str:
     try:
         text: str = tokenizer.apply_chat_template(
             turns,
+            chat_template=_timeless(tokenizer.get_chat_template()),
             add_generation_prompt=True,
             tokenize=False,
-            date_string=_DAY.strftime("%d %b %Y"),
-            strftime_now=_DAY.strftime,
+            date_string=_DAYS["%d %b %Y"],
         )
     except TemplateError as error:
         cure = "use the roles in the order that the model was trained on"
         raise FieldError("messages", f"are refused by the model's template ({error})", cure) from error
     return text
+
+
+def _timeless(template: str) -> str:
+    """The template with a clock that stands still: a macro goes before the function of that name."""
+    if "strftime_now" not in template:
+        return template
+    days = f"{_DAYS}.get(format, {_DAYS['%d %b %Y']!r})"
+    return f"{{%- macro strftime_now(format) -%}}{{{{ {days} }}}}{{%- endmacro -%}}{template}"
 
 
 def encode(tokenizer: Any, text: str, field: str = "text") -> tuple[list[int], list[tuple[int, int]]]:

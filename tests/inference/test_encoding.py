@@ -60,7 +60,7 @@ def test_a_template_that_writes_the_date_is_told_the_same_one_every_day(tokenize
 def test_a_role_that_the_template_refuses_is_named(tokenizer: Any) -> None:
     strict = type(tokenizer).from_pretrained(tokenizer.name_or_path)
     strict.chat_template = "{{ raise_exception('roles must alternate') }}"
-    with pytest.raises(FieldError, match="messages: .*alternate"):
+    with pytest.raises(FieldError, match=r"messages: .*alternate"):
         render(strict, asked("x"))
 
 
