@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +48,14 @@ class Hang:
     pieces: tuple[str, ...] = ()
 
 
-Act = Refusal | Streamed | Raw | Hang
+@dataclass(frozen=True)
+class Computed:
+    """A JSON answer made from the request's body."""
+
+    answer: Callable[[dict], object]
+
+
+Act = Refusal | Streamed | Raw | Hang | Computed
 
 
 @dataclass
@@ -94,16 +101,17 @@ class _Handler(BaseHTTPRequestHandler):
     state: Faulty
 
     def do_GET(self) -> None:
-        self._act(self.state.models, chat=False)
+        self._act(self.state.models, {})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.state.lock:
             self.state.bodies.append(body)
             self.state.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self._act(self.state.next(), chat=self.path.endswith("/chat/completions"))
+        self._act(self.state.next(), body)
 
-    def _act(self, act: Act, *, chat: bool) -> None:
+    def _act(self, act: Act, body: dict) -> None:
+        chat = "messages" in body
         match act:
             case Refusal():
                 error = {"message": act.message, "code": act.code, "param": act.param, "type": "made"}
@@ -112,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             case Raw():
                 self._whole(200, act.body, act.kind, {})
+            case Computed():
+                self._whole(200, json.dumps(act.answer(body)).encode(), "application/json", {})
             case Streamed():
                 self._stream(act.pieces, chat)
                 self._end(act, chat)

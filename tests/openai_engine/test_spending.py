@@ -100,7 +100,7 @@ def test_the_token_rate_holds_back_what_exceeds_a_minute(faulty: Faulty) -> None
             await asyncio.sleep(0.01)
         asking.cancel()
 
-    with_engine(quick(faulty.url, tokens_per_minute=100), ask)
+    with_engine(quick(faulty.url, tokens_per_minute=70), ask)
     assert len(faulty.bodies) == 2
 
 

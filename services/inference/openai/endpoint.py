@@ -88,10 +88,10 @@ class Endpoint:
 
         return await self._served(call, attempt)
 
-    async def post(self, call: Call) -> dict[str, object]:
-        """The first choice of an answer that comes in one piece."""
+    async def post(self, call: Call, read: Callable[[Mapping[str, object]], Result]) -> Result:
+        """What `read` makes of the first choice of an answer that comes in one piece."""
 
-        async def attempt(used: Usage) -> dict[str, object]:
+        async def attempt(used: Usage) -> Result:
             answer: object = await self._client.post(
                 call.path, cast_to=object, body=dict(call.body), options=self._options
             )
@@ -101,7 +101,7 @@ class Endpoint:
                 raise BrokenAnswerError("the answer holds no choice")
             if told is None:
                 used.tokens_in, used.tokens_out = call.need.tokens_in, call.need.tokens_out
-            return choice
+            return read(choice)
 
         return await self._served(call, attempt)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.inference.base import check_prompt, check_sampling
 from services.inference.encoding import token_spans
 from services.inference.openai.answers import Answer, cut, read_stream
 from services.inference.openai.endpoint import Call, Endpoint
-from services.inference.openai.faults import NoRouteError
+from services.inference.openai.faults import BrokenAnswerError, NoRouteError
 from services.inference.openai.requests import chat_body, completion_body, estimate
 from services.inference.openai.scoring import WAYS, Reading, Way, same_pieces
 from services.inference.openai.settings import OpenAISettings
@@ -56,7 +56,8 @@ class OpenAIEngine:
     async def connect(cls, settings: OpenAISettings) -> OpenAIEngine:
         """Find out what the endpoint offers: its context and, given a tokenizer, its log-probs (1-4 calls).
 
-        Raises UnavailableError where it can't be reached, refuses the key or lacks the model.
+        Raises UnavailableError where it can't be reached, refuses the key or, as far as that was seen, lacks
+        the model.
         """
         tokenizer = FolderTokenizer.load(settings.tokenizer) if settings.tokenizer is not None else None
         endpoint = Endpoint(settings)
@@ -121,8 +122,6 @@ class OpenAIEngine:
             return TokenScores((), (), ())
         self._check_room(served.info.context, len(encoded.before) + len(encoded.ids))
         readings = await self._readings(served.info.model, served.way, encoded.before + encoded.ids)
-        if readings is None:
-            raise UnavailableError(f"no log-probs: {self._settings.place} left them out of an answer")
         own = readings[len(encoded.before) - 1 :]
         surprisals = tuple(reading.surprisal for reading in own)
         return TokenScores(token_spans(encoded.offsets), surprisals, tuple(reading.rank for reading in own))
@@ -179,11 +178,13 @@ class OpenAIEngine:
         usage = answer.usage
         return Sample(index, answer.text, usage.tokens_out, usage.tokens_in, answer.finished, answer.cached)
 
-    async def _readings(self, model: str, way: Way, ids: Sequence[int]) -> list[Reading] | None:
-        body = {"model": model, "prompt": list(ids), "temperature": 0, **way.fields}
-        need = Usage(len(ids), way.tokens_out)
-        choice = await self._endpoint.post(Call("/completions", model, "text", body, need))
-        return way.read(choice, ids)
+    async def _readings(self, model: str, way: Way, ids: Sequence[int]) -> list[Reading]:
+        def read(choice: Mapping[str, object]) -> list[Reading]:
+            if (readings := way.read(choice, ids)) is None:
+                raise BrokenAnswerError("the answer holds no log-probs")
+            return readings
+
+        return await self._endpoint.post(_scoring(model, way, ids), read)
 
     def _check_room(self, context: int, length: int) -> None:
         """Servers want room for a token after the text, even where none is wanted."""
@@ -214,10 +215,15 @@ class OpenAIEngine:
         return None, f"no log-probs: {place} tells none for a prompt"
 
     async def _tried(self, model: str, way: Way, ids: Sequence[int]) -> list[Reading] | None:
-        """The readings, or None where the server refuses this way."""
+        """The readings, or None where the server refuses this way; sampling may need the same function."""
         try:
-            return await self._readings(model, way, ids)
-        except (FieldError, NoRouteError):
+            choice = await self._endpoint.post(_scoring(model, way, ids), dict)
+            return way.read(choice, ids)
+        except (FieldError, BrokenAnswerError):
+            return None
+        except NoRouteError:
+            if self._settings.mode == "completions":
+                raise
             return None
 
     async def _encoded(self, prompt: Prompt, text: str = "") -> Encoded:
@@ -235,6 +241,11 @@ class OpenAIEngine:
         if self._tokenizer is None:
             raise FieldError("tokenizer", "is not given", "name a folder with the model's tokenizer")
         return self._tokenizer
+
+
+def _scoring(model: str, way: Way, ids: Sequence[int]) -> Call:
+    body = {"model": model, "prompt": list(ids), "temperature": 0, **way.fields}
+    return Call("/completions", model, "text", body, Usage(len(ids), way.tokens_out))
 
 
 async def _ended(tasks: Sequence[asyncio.Future[Sample]]) -> None:

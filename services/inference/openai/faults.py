@@ -60,7 +60,7 @@ def asked_by(error: Exception) -> float | None:
 def concerns_model(error: Exception, model: str) -> bool:
     """Whether the refusal may mean that the model isn't there, so that its list is worth asking for."""
     status, code = status_of(error), getattr(error, "code", None)
-    named = getattr(error, "param", None) == "model" or f"'{model}'" in str(error)
+    named = getattr(error, "param", None) == "model" or f"'{model}'" in one_line(error)
     return status == 404 or code == "model_not_found" or (status in (400, 422) and named)
 
 
@@ -113,8 +113,8 @@ def _field_fault(error: Exception, field: str, place: str) -> FieldError:
         cure = "shorten it, or ask for fewer tokens"
         return FieldError(field, f"doesn't fit into the model's context: {said}", cure)
     param = getattr(error, "param", None)
-    named = _FIELDS.get(param, param) if isinstance(param, str) and param else "request"
-    return FieldError(named, f"was refused by {place}: {said}", "change it")
+    name = param.removeprefix("body.") if isinstance(param, str) and param else "request"
+    return FieldError(_FIELDS.get(name, name), f"was refused by {place}: {said}", "change it")
 
 
 def _lost(error: Exception, status: int | None, place: str, attempts: int) -> str:
@@ -130,5 +130,8 @@ def _lost(error: Exception, status: int | None, place: str, attempts: int) -> st
 
 def one_line(error: Exception) -> str:
     """The message of an error, on one line of bounded length."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    body = getattr(error, "body", None)
+    # Servers made with FastAPI say it there.
+    detail = body.get("detail", "") if isinstance(body, dict) else ""
+    said = " ".join(f"{error} {detail}".split()) or type(error).__name__
     return said if len(said) <= _SHOWN else said[: _SHOWN - 1] + "…"
