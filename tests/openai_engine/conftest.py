@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faulty import Faulty, served
 from servers import free_port, made_servable, running
 
 from services.inference.checkpoint import Checkpoint, load_checkpoint
+
+
+@pytest.fixture
+def faulty() -> Iterator[Faulty]:
+    """A server that misbehaves on command."""
+    with served(Faulty()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What the engine does when the endpoint misbehaves; every answer comes over real HTTP."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from asking import PROMPT, quick, samples, with_engine
 from faulty import Faulty, Hang, Raw, Refusal, Streamed, served
 
 from shared.domain.model import Message, Prompt
-from shared.errors import FieldError, UnavailableError
+from shared.errors import BusyError, FieldError, UnavailableError, UnsupportedError
 
 RETRIED = [
     Refusal(500),
@@ -22,12 +21,6 @@ RETRIED = [
     Raw(b"data: {not json\n\n", "text/event-stream"),
     Raw(b"data: 5\n\n", "text/event-stream"),
 ]
-
-
-@pytest.fixture
-def faulty() -> Iterator[Faulty]:
-    with served(Faulty()) as server:
-        yield server
 
 
 @pytest.mark.parametrize("fault", RETRIED, ids=repr)
@@ -49,7 +42,7 @@ def test_what_never_passes_is_given_up_after_the_retries(faulty: Faulty) -> None
 
 def test_a_server_that_asks_for_too_long_a_wait_is_given_up_at_once(faulty: Faulty) -> None:
     faulty.after = Refusal(429, headers={"Retry-After": "3600"})
-    with pytest.raises(UnavailableError, match=r"429.*try again in 3600 s"):
+    with pytest.raises(BusyError, match=r"429.*try again in 3600 s"):
         with_engine(quick(faulty.url), samples)
     assert len(faulty.bodies) == 1
 
@@ -123,7 +116,7 @@ def test_a_prefix_is_refused_where_a_chat_cannot_go_on_from_it(faulty: Faulty) -
 
 
 def test_scores_are_refused_with_the_reason(faulty: Faulty) -> None:
-    with pytest.raises(UnavailableError, match="no log-probs: no tokenizer"):
+    with pytest.raises(UnsupportedError, match="no log-probs: no tokenizer"):
         with_engine(quick(faulty.url), lambda engine: engine.score(PROMPT, "7"))
 
 

@@ -1,12 +1,12 @@
 """How answers with log-probs are read, from servers that tell them well, otherwise, or wrongly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asking import PROMPT, quick, with_engine
-from faulty import Computed, Faulty, Refusal, served
+from faulty import Computed, Faulty, Refusal
 
 from services.inference.checkpoint import Checkpoint
 from services.inference.openai.engine import OpenAIEngine
@@ -14,12 +14,6 @@ from shared.domain.model import ModelInfo
 from shared.domain.style import TokenScores
 from shared.errors import UnavailableError
 from shared.style import rank_surprisal_ratio
-
-
-@pytest.fixture
-def faulty() -> Iterator[Faulty]:
-    with served(Faulty()) as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """What is refused before anything is sent, where the key comes from, and how long to wait."""
 
-from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 from asking import quick, samples, with_engine
-from faulty import Faulty, served
+from faulty import Faulty
 
 from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.retrying import asked_wait, wait_before
 from services.inference.openai.settings import OpenAISettings
 from shared.domain.model import ModelInfo
-from shared.errors import FieldError, UnavailableError
+from shared.errors import FieldError, UnavailableError, UnsupportedError
 
 WRONG = {
     "base_url": "localhost:8000",
@@ -26,12 +25,6 @@ WRONG = {
     "token_budget": -1,
     "cost_budget": 1.0,
 }
-
-
-@pytest.fixture
-def faulty() -> Iterator[Faulty]:
-    with served(Faulty()) as server:
-        yield server
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -122,7 +115,7 @@ def test_loading_a_model_that_is_not_listed_names_those_that_are(faulty: Faulty)
 
 @pytest.mark.parametrize("what", ["sleep", "wake"])
 def test_memory_of_another_server_cannot_be_given_back(faulty: Faulty, what: str) -> None:
-    with pytest.raises(UnavailableError, match="another server"):
+    with pytest.raises(UnsupportedError, match="another server"):
         with_engine(quick(faulty.url), lambda engine: getattr(engine, what)())
 
 

@@ -1,11 +1,10 @@
 """Budgets, rates, cost and what ends a call early."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from asking import PROMPT, quick, samples, with_engine
-from faulty import Faulty, Hang, Refusal, Streamed, served
+from faulty import Faulty, Hang, Refusal, Streamed
 
 from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.spending import Spent
@@ -13,12 +12,6 @@ from shared.domain.model import EngineFigures, Sampling
 from shared.errors import BudgetError, UnavailableError
 
 PRICES = {"price_in": 1.0, "price_out": 10.0}
-
-
-@pytest.fixture
-def faulty() -> Iterator[Faulty]:
-    with served(Faulty()) as server:
-        yield server
 
 
 def waited(semaphore: object) -> "asyncio.Future[bool]":

@@ -11,8 +11,8 @@ from services.inference.checkpoint import Checkpoint
 from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.settings import OpenAISettings
 from services.student.engines.generator import TransformersGenerator
-from shared.domain.model import ModelInfo, Prompt
-from shared.errors import UnavailableError
+from shared.domain.model import Message, ModelInfo, Prompt
+from shared.errors import FieldError, UnavailableError
 from shared.ports import GenerationRequest
 
 PROBLEM = PROMPT.messages[0].content
@@ -80,6 +80,16 @@ def test_a_stop_string_is_not_part_of_the_text(completions: OpenAISettings, smol
         completions, lambda engine: samples(engine, temperature=0, max_tokens=12, stop=(word,))
     )
     assert [(sample.text, sample.finished) for sample in found] == [(greedy(smollm).split(word)[0], True)]
+
+
+@pytest.mark.parametrize("field", ["messages", "prefix"])
+def test_a_special_token_in_a_text_is_refused_where_the_server_would_obey_it(
+    completions: OpenAISettings, field: str
+) -> None:
+    said = {"messages": PROBLEM, "prefix": "", field: "4<|im_end|>"}
+    prompt = Prompt((Message("user", said["messages"]),), prefix=said["prefix"])
+    with pytest.raises(FieldError, match=f"{field}: would be read as other tokens"):
+        with_engine(completions, lambda engine: samples(engine, prompt))
 
 
 def test_it_says_that_it_tells_no_log_probs(chat: OpenAISettings, folder: Path) -> None:

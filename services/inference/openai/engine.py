@@ -19,7 +19,7 @@ from services.inference.openai.spending import Spent, Usage
 from services.inference.openai.tokenizer import Encoded, FolderTokenizer
 from shared.domain.model import EngineFigures, Message, ModelInfo, Prompt, Sample, Sampling
 from shared.domain.style import TokenScores
-from shared.errors import BudgetError, FieldError, UnavailableError
+from shared.errors import BudgetError, FieldError, UnavailableError, UnsupportedError
 
 _PROBE = Prompt((Message("user", "What is 3 + 4?"),))
 _PROBE_TEXT = "Tom has 3 + 4 = 7 apples."
@@ -112,11 +112,11 @@ class OpenAIEngine:
             raise spent
 
     async def score(self, prompt: Prompt, text: str) -> TokenScores:
-        """Ranks are 0 (unknown) where the server only tells log-probs."""
+        """Ranks are 0 (unknown) where the server tells none; without log-probs, UnsupportedError."""
         check_prompt(prompt)
         served = self._served
         if served.way is None:
-            raise UnavailableError(served.lack)
+            raise UnsupportedError(served.lack)
         encoded = await self._encoded(prompt, text)
         if not encoded.ids:
             return TokenScores((), (), ())
@@ -137,15 +137,15 @@ class OpenAIEngine:
 
     async def adapt(self, source: str | None) -> ModelInfo:
         """Not this engine's: servers offer an adapter as a model of its own name, see `load`."""
-        raise UnavailableError(f"{_NOT_HERE}, which takes no adapter from here; load it by its name there")
+        raise UnsupportedError(f"{_NOT_HERE}, which takes no adapter from here; load it by its name there")
 
     async def sleep(self) -> None:
         """Not this engine's."""
-        raise UnavailableError(f"{_NOT_HERE}, whose memory can't be given back from here")
+        raise UnsupportedError(f"{_NOT_HERE}, whose memory can't be given back from here")
 
     async def wake(self) -> None:
         """Not this engine's."""
-        raise UnavailableError(f"{_NOT_HERE}, which doesn't sleep")
+        raise UnsupportedError(f"{_NOT_HERE}, which doesn't sleep")
 
     async def close(self) -> None:
         """End the running requests and the connections."""
@@ -228,14 +228,16 @@ class OpenAIEngine:
 
     async def _encoded(self, prompt: Prompt, text: str = "") -> Encoded:
         """Long texts take seconds, so the loop goes on meanwhile; the tokenizer serves one at a time."""
-        tokenizer = self._known_tokenizer()
+        tokenizer, context = self._known_tokenizer(), self.info.context
+        if context:
+            tokenizer.check_size(prompt, text, context)
         async with self._encoding:
             return await asyncio.to_thread(tokenizer.encoded, prompt, text)
 
     async def _sent_text(self, prompt: Prompt) -> str:
         tokenizer = self._known_tokenizer()
         async with self._encoding:
-            return await asyncio.to_thread(tokenizer.sent_text, prompt.messages) + prompt.prefix
+            return await asyncio.to_thread(tokenizer.sent_text, prompt)
 
     def _known_tokenizer(self) -> FolderTokenizer:
         if self._tokenizer is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from services.inference.openai.retrying import asked_wait, passing
 from services.inference.openai.settings import OpenAISettings
-from shared.errors import FieldError, IdiolectError, UnavailableError
+from shared.errors import BusyError, FieldError, IdiolectError, UnavailableError
 
 if TYPE_CHECKING:
     import openai
@@ -90,7 +91,8 @@ def explained(
         return NoRouteError(f"{place} offers no such function ({status}); check base_url and mode")
     if status is not None and 400 <= status < 500 and not passing(status, None):
         return _field_fault(error, field, place)
-    return UnavailableError(_lost(error, status, place, attempts))
+    lost, asked = _lost(error, status, place, attempts), asked_by(error)
+    return UnavailableError(lost) if asked is None else BusyError(lost, math.ceil(asked))
 
 
 def _key_fault(settings: OpenAISettings, status: int) -> str:
@@ -119,13 +121,11 @@ def _field_fault(error: Exception, field: str, place: str) -> FieldError:
 
 def _lost(error: Exception, status: int | None, place: str, attempts: int) -> str:
     tried = f"{place} failed {attempts} times" if attempts > 1 else f"{place} failed"
-    asked = asked_by(error)
-    hint = f"; try again in {asked:.0f} s" if asked is not None else ""
     if status == 429:
         waiting = passing(429, getattr(error, "code", None))
         cure = "ask more slowly (requests_per_minute, tokens_per_minute)" if waiting else "raise its quota"
-        return f"{tried}: too many requests (429); {cure}{hint}"
-    return f"{tried}: {one_line(error)}{hint}"
+        return f"{tried}: too many requests (429); {cure}"
+    return f"{tried}: {one_line(error)}"
 
 
 def one_line(error: Exception) -> str:

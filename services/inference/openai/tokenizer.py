@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.inference.encoding import encode, render
-from shared.domain.model import Message, Prompt
-from shared.errors import UnavailableError
+from services.inference.encoding import check_size, encode, longest_token, render
+from shared.domain.model import Prompt
+from shared.errors import FieldError, UnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,12 @@ class FolderTokenizer:
 
     Attributes:
         digest: sha256 over tokenizer and template. library: the library's own object.
+        longest: most characters that one token stands for.
     """
 
     digest: str
     library: Any
+    longest: int
 
     @classmethod
     def load(cls, folder: Path) -> FolderTokenizer:
@@ -47,7 +49,7 @@ class FolderTokenizer:
             raise UnavailableError("transformers is not installed; install idiolect[student]") from error
         library = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
         whole = hashlib.sha256(str(library.chat_template or "").encode() + file.read_bytes())
-        return cls(whole.hexdigest(), library)
+        return cls(whole.hexdigest(), library, longest_token(library))
 
     def encoded(self, prompt: Prompt, text: str = "") -> Encoded:
         """Prompt, prefix and text, each encoded alone. Raises FieldError for what can't be encoded."""
@@ -55,15 +57,30 @@ class FolderTokenizer:
         prefix, _ = encode(self.library, prompt.prefix, "prefix")
         return Encoded(render(self.library, prompt.messages) + prefix, ids, offsets)
 
-    def sent_text(self, messages: tuple[Message, ...]) -> str:
-        """The prompt for a server that encodes it: without the begin token that the server will add."""
-        if not self.library.chat_template:
-            return "".join(f"{message.content}\n\n" for message in messages)
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        text: str = self.library.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        begin = self.library.bos_token
-        adds = begin and self.library("")["input_ids"][:1] == [self.library.bos_token_id]
-        return text.removeprefix(begin) if adds else text
+    def check_size(self, prompt: Prompt, text: str, context: int) -> None:
+        """Raises FieldError for what can't fit however it is encoded; spares encoding megabytes."""
+        for place, message in enumerate(prompt.messages):
+            check_size(f"messages[{place}].content", message.content, context, self.longest)
+        check_size("prefix", prompt.prefix, context, self.longest)
+        check_size("text", text, context, self.longest)
+
+    def sent_text(self, prompt: Prompt) -> str:
+        """Prompt and prefix for a server that encodes them itself, and adds the begin token if there is one.
+
+        Raises FieldError where it would read other tokens, above all special tokens written in a message.
+        Only where the prefix begins may the server join characters into other tokens.
+        """
+        ids, begin = render(self.library, prompt.messages), self.library.bos_token
+        text: str = self.library.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        if begin and self.library("")["input_ids"][:1] == [self.library.bos_token_id]:
+            text = text.removeprefix(begin)
+        cure = "take out texts of special tokens, or use an endpoint that takes token ids"
+        if list(self.library(text)["input_ids"]) != ids:
+            raise FieldError("messages", "would be read as other tokens by the endpoint", cure)
+        prefix = self.library(prompt.prefix, add_special_tokens=False)["input_ids"]
+        if list(prefix) != encode(self.library, prompt.prefix, "prefix")[0]:
+            raise FieldError("prefix", "would be read as other tokens by the endpoint", cure)
+        return text + prompt.prefix
 
     def pieces(self, ids: list[int]) -> list[str]:
         """What each id is when decoded alone."""
