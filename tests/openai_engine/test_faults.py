@@ -1,5 +1,6 @@
 """What the engine does when the endpoint misbehaves; every answer comes over real HTTP."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,14 @@ def test_a_prefix_is_refused_where_a_chat_cannot_go_on_from_it(faulty: Faulty) -
     with pytest.raises(FieldError, match="prefix: can't be given"):
         with_engine(quick(faulty.url), lambda engine: samples(engine, prompt))
     assert faulty.bodies == []
+
+
+@pytest.mark.parametrize("field", ["messages[0].content", "stop"])
+def test_a_lone_surrogate_is_refused(faulty: Faulty, field: str) -> None:
+    said = {"messages[0].content": "3 + 4?", "stop": "END", field: "a\ud800"}
+    prompt = Prompt((Message("user", said["messages[0].content"]),))
+    with pytest.raises(FieldError, match=re.escape(field)):
+        with_engine(quick(faulty.url), lambda engine: samples(engine, prompt, stop=(said["stop"],)))
 
 
 def test_scores_are_refused_with_the_reason(faulty: Faulty) -> None:

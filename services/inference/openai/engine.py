@@ -12,7 +12,7 @@ from services.inference.encoding import token_spans
 from services.inference.openai.answers import Answer, cut, read_stream
 from services.inference.openai.endpoint import Call, Endpoint
 from services.inference.openai.faults import BrokenAnswerError, NoRouteError
-from services.inference.openai.requests import chat_body, completion_body, estimate
+from services.inference.openai.requests import chat_body, check_texts, completion_body, estimate
 from services.inference.openai.scoring import WAYS, Reading, Way, same_pieces
 from services.inference.openai.settings import OpenAISettings
 from services.inference.openai.spending import Spent, Usage
@@ -93,6 +93,7 @@ class OpenAIEngine:
         """`n` samples as they finish; `tokens` and `prompt_tokens` are counted by the server."""
         check_prompt(prompt)
         check_sampling(sampling)
+        check_texts(prompt, sampling)
         calls = await self._calls(prompt, sampling)
         tasks = [
             asyncio.ensure_future(self._sampled(call, sampling, index)) for index, call in enumerate(calls)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from services.inference.encoding import check_unicode
 from services.inference.openai.settings import OpenAISettings
 from shared.domain.model import Prompt, Sampling
 from shared.errors import FieldError
@@ -13,6 +14,15 @@ from shared.errors import FieldError
 # For tokenizers that are unknown: what a chat template adds to a message, and how many bytes make a token.
 TURN_TOKENS = 8
 TOKEN_BYTES = 3
+
+
+def check_texts(prompt: Prompt, sampling: Sampling) -> None:
+    """Raises FieldError for text that has no UTF-8 form, and so can't be sent."""
+    for place, message in enumerate(prompt.messages):
+        check_unicode(f"messages[{place}].content", message.content)
+    check_unicode("prefix", prompt.prefix)
+    for stop in sampling.stop:
+        check_unicode("stop", stop)
 
 
 def chat_body(
