@@ -26,16 +26,18 @@ async def texts(model: LanguageModel, sampling: Sampling, prompt: Prompt = PROMP
     return [sample.text for sample in await samples(model, sampling, prompt)]
 
 
-def write_adapter(folder: Path, *, width: int, layers: int, rank: int = 4, seed: int = 0) -> Path:
-    """A folder with a random LoRA adapter for the query projections, strong enough to be heard."""
+def write_adapter(
+    folder: Path, *, width: int, layers: int, rank: int = 4, layer: str = "self_attn.q_proj"
+) -> Path:
+    """A folder with a random LoRA adapter for one kind of square layer, strong enough to be heard."""
     import torch
     from safetensors.torch import save_file
 
     folder.mkdir()
-    source = torch.Generator().manual_seed(seed)
+    source = torch.Generator().manual_seed(0)
     weights = {}
-    for layer in range(layers):
-        name = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
+    for place in range(layers):
+        name = f"base_model.model.model.layers.{place}.{layer}"
         weights[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=source)
         weights[f"{name}.lora_B.weight"] = torch.randn(width, rank, generator=source)
     save_file(weights, folder / "adapter_model.safetensors")

@@ -277,6 +277,22 @@ def test_an_adapter_of_too_high_a_rank_is_refused(run, smollm: VllmModel, tmp_pa
         run(smollm.adapt(str(write_adapter(tmp_path / "wide", width=WIDTH, layers=1, rank=32))))
 
 
+def test_an_adapter_of_the_output_layer_is_refused(run, smollm: VllmModel, tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="lm_head"):
+        run(smollm.adapt(str(write_adapter(tmp_path / "head", width=WIDTH, layers=1, layer="lm_head"))))
+
+
+def test_texts_are_scored_together_under_an_adapter(run, smollm: VllmModel, adapter: Path) -> None:
+    async def together() -> list[TokenScores]:
+        await smollm.adapt(str(adapter))
+        alone = await smollm.score(PROMPT, SOLUTION)
+        others = (smollm.score(PROMPT, SOLUTION[end:]) for end in range(4))
+        return [alone, *await asyncio.gather(*others)]
+
+    alone, found, *_ = run(together())
+    assert found.surprisals == pytest.approx(alone.surprisals, abs=1e-3)
+
+
 def test_a_folder_without_an_adapter_is_refused(run, smollm: VllmModel, tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="adapter_config"):
         run(smollm.adapt(str(tmp_path)))

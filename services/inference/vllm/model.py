@@ -20,11 +20,12 @@ from services.inference.encoding import (
     render,
     token_spans,
 )
+from services.inference.vllm.adapters import check_served
 from services.inference.vllm.engine import CLOSED, LOST, Adapter, Engine
 from services.inference.vllm.figures import StepTally
 from services.inference.vllm.gate import Gate
 from services.inference.vllm.settings import VllmSettings
-from services.inference.weights import adapted_digest, check_adapter, find_weights, weights_digest
+from services.inference.weights import adapted_digest, find_weights, weights_digest
 from shared.domain.model import EngineFigures, ModelInfo, Prompt, Sample, Sampling
 from shared.domain.style import TokenScores
 from shared.errors import FieldError, UnavailableError
@@ -156,7 +157,7 @@ class VllmModel:
                 self._adapter, self._info = None, self._bare_info()
                 return self.info
             folder = Path(source)
-            self._check_adapter(folder)
+            check_served(folder, self._source.folder, self._settings)
             digest = await asyncio.to_thread(adapted_digest, self._source.digest, folder)
             adapter = Adapter(folder.resolve(), next(self._numbers))
             with self._gate.passed():
@@ -221,16 +222,6 @@ class VllmModel:
             context=self._engine.context,
             limits=NO_SLEEP if sleepless else "",
         )
-
-    def _check_adapter(self, folder: Path) -> None:
-        config = check_adapter(folder)
-        if not self._settings.enable_lora:
-            raise UnavailableError("this engine was started without adapters; set enable_lora")
-        rank, most = config.get("r"), self._settings.max_lora_rank
-        if not isinstance(rank, int) or rank > most:
-            raise FieldError(
-                "adapter", f"has rank {rank}", f"use a rank up to {most}, or raise max_lora_rank"
-            )
 
     def _prompt_ids(self, prompt: Prompt) -> list[int]:
         context, longest = self.info.context, self._source.longest

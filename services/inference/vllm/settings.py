@@ -11,6 +11,9 @@ GIB = 1 << 30
 # A processor has no memory of its own that could be taken whole; blocks of 32 suit its kernels.
 CPU_CACHE_BYTES = 1 * GIB
 CPU_BLOCK = 32
+# An adapter of the output layer is left out of vLLM's prompt log-probs, and one that could have it makes the
+# engine die there when several texts are in a batch.
+ADAPTED_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _QUIET = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
@@ -66,9 +69,6 @@ def engine_arguments(settings: VllmSettings, folder: Path, *, cpu: bool, sleeps:
         "kv_cache_memory_bytes": settings.kv_cache_bytes or (CPU_CACHE_BYTES if cpu else None),
         "block_size": settings.block_size or (CPU_BLOCK if cpu else None),
     }
-    if settings.enable_lora:
-        # Two, so that the calls of the last adapter end beside those of the next.
-        given |= {"enable_lora": True, "max_lora_rank": settings.max_lora_rank, "max_loras": 2}
     return {
         **{name: value for name, value in given.items() if value is not None},
         "model": str(folder),
@@ -82,6 +82,17 @@ def engine_arguments(settings: VllmSettings, folder: Path, *, cpu: bool, sleeps:
         "enable_prefix_caching": True,
         "enable_sleep_mode": settings.enable_sleep_mode and sleeps,
         "enforce_eager": settings.enforce_eager,
+        **(_adapter_arguments(settings) if settings.enable_lora else {}),
+    }
+
+
+def _adapter_arguments(settings: VllmSettings) -> dict[str, Any]:
+    """Room for two adapters, so that the calls of the last one end beside those of the next."""
+    return {
+        "enable_lora": True,
+        "max_loras": 2,
+        "max_lora_rank": settings.max_lora_rank,
+        "lora_target_modules": list(ADAPTED_LAYERS),
     }
 
 
