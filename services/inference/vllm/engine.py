@@ -53,7 +53,7 @@ class Engine:
         guard = Guard()
         building = asyncio.ensure_future(asyncio.to_thread(_build, settings, folder, tally, more))
         try:
-            llm, sleeps = await asyncio.shield(building)
+            built = await asyncio.shield(building)
         except BaseException:
             # A thread can't be cancelled: what it still builds has to be ended.
             building.add_done_callback(_end_unwanted)
@@ -61,7 +61,7 @@ class Engine:
             guard.dismiss()
             raise
         guard.settle()
-        return cls(llm, guard, sleeps=sleeps)
+        return cls(built.taken(), guard, sleeps=built.sleeps)
 
     @property
     def context(self) -> int:
@@ -169,9 +169,22 @@ def _asked(ids: list[int]) -> Any:
     return tokens_input(ids)
 
 
-def _end_unwanted(building: asyncio.Future[tuple[Any, bool]]) -> None:
+@dataclass(slots=True)
+class _Built:
+    """What a thread has built: vLLM's engine, and whether it can sleep."""
+
+    llm: Any
+    sleeps: bool
+
+    def taken(self) -> Any:
+        """The engine, which is not held on to: frames of the thread may stay, and this with them."""
+        llm, self.llm = self.llm, None
+        return llm
+
+
+def _end_unwanted(building: asyncio.Future[_Built]) -> None:
     if not building.cancelled() and building.exception() is None:
-        building.result()[0].shutdown()
+        building.result().taken().shutdown()
 
 
 async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
@@ -186,8 +199,8 @@ def _cancelled_ourselves() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _build(settings: VllmSettings, folder: Path, tally: StepTally, more: dict[str, Any]) -> tuple[Any, bool]:
-    """vLLM's engine, and whether it can sleep."""
+def _build(settings: VllmSettings, folder: Path, tally: StepTally, more: dict[str, Any]) -> _Built:
+    """Import vLLM and start its engine."""
     prepare_environment(settings)
     try:
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -199,7 +212,7 @@ def _build(settings: VllmSettings, folder: Path, tally: StepTally, more: dict[st
     given = engine_arguments(settings, folder, cpu=current_platform.is_cpu(), sleeps=sleeps)
     try:
         arguments = AsyncEngineArgs(**given, **more)
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=[tally.for_replica]), sleeps
+        return _Built(AsyncLLM.from_engine_args(arguments, stat_loggers=[tally.for_replica]), sleeps)
     except (RuntimeError, ValueError, OSError) as error:
         raise UnavailableError(f"vLLM can't serve {folder.name}: {_brief(error)}") from error
 
