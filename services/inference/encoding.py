@@ -71,15 +71,13 @@ def token_spans(offsets: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def end_ids(tokenizer: Any, folder: Path) -> frozenset[int]:
-    """Ids that end an answer: those that the model's folder names, and the tokenizer's end of sequence."""
-    named: list[int | None] = [tokenizer.eos_token_id]
+def configured_ends(folder: Path) -> int | list[int] | None:
+    """The `eos_token_id` that a model's folder names for generation."""
     for file in (folder / "generation_config.json", folder / "config.json"):
         if file.is_file():
-            found = json.loads(file.read_text("utf-8")).get("eos_token_id")
-            named += found if isinstance(found, list) else [found]
-            break
-    return frozenset(end for end in named if end is not None)
+            found: int | list[int] | None = json.loads(file.read_text("utf-8")).get("eos_token_id")
+            return found
+    return None
 
 
 def longest_token(tokenizer: Any) -> int:

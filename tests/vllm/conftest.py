@@ -53,10 +53,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     import transformers
 
-    from services.inference.weights import find_weights
+    from services.inference.checkpoint import find_folder
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    _, source = find_weights(None)
+    _, source = find_folder(None)
     tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(source)
     tokenizer.save_pretrained(folder)
     config = transformers.LlamaConfig(

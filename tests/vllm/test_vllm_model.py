@@ -14,7 +14,7 @@ from services.inference.checkpoint import Checkpoint, load_checkpoint
 from services.inference.vllm.model import VllmModel
 from shared.domain.model import Message, Prompt, Sampling
 from shared.domain.style import TokenScores
-from shared.errors import FieldError, UnavailableError
+from shared.errors import BusyError, FieldError
 
 pytest.importorskip("vllm.version", reason="vLLM is not installed: make test-vllm")
 
@@ -261,7 +261,7 @@ def test_an_adapter_is_loaded_while_calls_are_under_way(run, smollm: VllmModel, 
 
 def test_an_adapter_of_another_model_is_refused(run, smollm: VllmModel, tmp_path: Path) -> None:
     foreign = write_adapter(tmp_path / "foreign", width=64, layers=2)
-    with pytest.raises(FieldError, match="adapter"):
+    with pytest.raises(FieldError, match="fit"):
         run(smollm.adapt(str(foreign)))
 
 
@@ -294,7 +294,7 @@ def test_texts_are_scored_together_under_an_adapter(run, smollm: VllmModel, adap
 
 
 def test_a_folder_without_an_adapter_is_refused(run, smollm: VllmModel, tmp_path: Path) -> None:
-    with pytest.raises(FieldError, match="adapter_config"):
+    with pytest.raises(FieldError, match="holds no adapter"):
         run(smollm.adapt(str(tmp_path)))
 
 
@@ -336,7 +336,7 @@ def test_the_longest_text_that_fits_is_scored(run, smollm: VllmModel, checkpoint
 def test_a_sleeping_engine_says_so(run, smollm: VllmModel) -> None:
     run(smollm.sleep())
     try:
-        with pytest.raises(UnavailableError, match="asleep"):
+        with pytest.raises(BusyError, match="asleep"):
             run(samples(smollm, Sampling()))
     finally:
         run(smollm.wake())

@@ -9,25 +9,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+from services.inference.adapters import WEIGHTS, read_adapter
 from services.inference.vllm.settings import ADAPTED_LAYERS, VllmSettings
-from services.inference.weights import ADAPTER_FILES, check_adapter
-from shared.errors import FieldError, UnavailableError
+from shared.errors import FieldError, UnsupportedError
 
 _LONGEST_HEADER = 1 << 26
 
 
 def check_served(adapter: Path, model: Path, settings: VllmSettings) -> None:
-    """Raises FieldError for an adapter that can't be served on a model, UnavailableError where none can.
+    """Raises FieldError for an adapter that can't be served on a model, UnsupportedError where none can.
 
     Both are folders. The output layer and the embeddings must not be adapted: vLLM leaves that out when it
     scores a prompt.
     """
-    rank, most = check_adapter(adapter).get("r"), settings.max_lora_rank
+    rank, most = read_adapter(adapter).get("r"), settings.max_lora_rank
     if not settings.enable_lora:
-        raise UnavailableError("this engine was started without adapters; set enable_lora")
+        raise UnsupportedError("this engine was started without adapters; set enable_lora")
     if not isinstance(rank, int) or rank > most:
-        raise FieldError("adapter", f"has rank {rank}", f"use a rank up to {most}, or raise max_lora_rank")
-    parts = _shapes(adapter / ADAPTER_FILES[1])
+        raise FieldError("source", f"has rank {rank}", f"use a rank up to {most}, or raise max_lora_rank")
+    parts = _shapes(adapter / WEIGHTS)
     _check_layers(set(parts))
     weights = [_shapes(file) for file in sorted(model.glob("*.safetensors"))]
     _check_sizes(parts, {name: shape for file in weights for name, shape in file.items()})
@@ -38,7 +38,7 @@ def _check_layers(parts: set[str]) -> None:
     foreign = sorted(layers - set(ADAPTED_LAYERS))
     if foreign:
         cure = f"adapt only {', '.join(ADAPTED_LAYERS)}"
-        raise FieldError("adapter", f"changes {', '.join(foreign)}, which can't be scored", cure)
+        raise FieldError("source", f"changes {', '.join(foreign)}, which can't be scored", cure)
 
 
 def _check_sizes(parts: dict[str, list[int]], weights: dict[str, list[int]]) -> None:
@@ -50,7 +50,7 @@ def _check_sizes(parts: dict[str, list[int]], weights: dict[str, list[int]]) -> 
         height, width = weights.get(f"{layer}.weight", (0, 0))
         wanted, found = (width, shape[-1]) if ".lora_A." in part else (height, shape[0])
         if layer not in layers or (wanted and wanted != found):
-            raise FieldError("adapter", f"doesn't fit {layer} of this model", "take an adapter of this model")
+            raise FieldError("source", f"doesn't fit {layer} of this model", "take an adapter of this model")
 
 
 def _layer(part: str) -> str:
@@ -66,4 +66,4 @@ def _shapes(file: Path) -> dict[str, list[int]]:
             header: dict[str, Any] = json.loads(stream.read(min(size, _LONGEST_HEADER)))
             return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise FieldError("adapter", f"{file.name} is no safetensors file", "save it anew") from error
+            raise FieldError("source", f"{file.name} is no safetensors file", "save it anew") from error

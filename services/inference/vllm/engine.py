@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from services.inference.vllm.figures import StepTally
 from services.inference.vllm.guard import Guard
 from services.inference.vllm.settings import VllmSettings, engine_arguments, prepare_environment
-from shared.errors import FieldError, UnavailableError
+from shared.errors import EngineLostError, FieldError, UnavailableError
 
 Answer = TypeVar("Answer")
-LOST = "the vLLM engine has died; load a model again or restart the service"
+LOST = "the vLLM engine has died; load a model again"
 CLOSED = "the vLLM engine was closed"
 
 
@@ -90,8 +90,10 @@ class Engine:
 
     def _alive(self) -> Any:
         """vLLM's engine. Raises UnavailableError where there is none any more."""
-        if self._llm is None or self.lost:
-            raise UnavailableError(LOST if self.lost else CLOSED)
+        if self._llm is None:
+            raise UnavailableError(CLOSED)
+        if self.lost:
+            raise EngineLostError(LOST)
         return self._llm
 
     async def generate(self, ids: list[int], params: Any, adapter: Adapter | None) -> Any:
@@ -111,7 +113,7 @@ class Engine:
             await self._ask(self._alive().add_lora(adapter.asked()))
         except _refusals() as error:
             cure = "take an adapter of this very model, of a rank that is allowed"
-            raise FieldError("adapter", f"can't be loaded ({_brief(error)})", cure) from error
+            raise FieldError("source", f"can't be loaded ({_brief(error)})", cure) from error
 
     async def sleep(self) -> None:
         """Forget the cache of prefixes; where the platform can, give the memory back too."""
@@ -157,7 +159,9 @@ class Engine:
                 raise UnavailableError(CLOSED) from None
             raise
         except (EngineDeadError, EngineGenerateError) as error:
-            raise UnavailableError(LOST if self.lost else f"vLLM failed on this request: {error}") from error
+            if self.lost:
+                raise EngineLostError(LOST) from error
+            raise UnavailableError(f"vLLM failed on this request: {error}") from error
         finally:
             self._under_way.discard(work)
 

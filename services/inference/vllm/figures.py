@@ -11,6 +11,7 @@ class StepTally:
     Attributes:
         running, waiting: sequences in the current batches, and those that wait for a place in one, as of the
             last step. peak_running: most sequences that ever ran together.
+        steps, step_sequences: forward passes so far, and the sequences in all of them.
         cache_queries, cache_hits: prompt tokens looked up in the prefix cache, and found there.
     """
 
@@ -18,6 +19,8 @@ class StepTally:
         self._running: dict[int, int] = {}
         self._waiting: dict[int, int] = {}
         self.peak_running = 0
+        self.steps = 0
+        self.step_sequences = 0
         self.cache_queries = 0
         self.cache_hits = 0
 
@@ -38,11 +41,14 @@ class StepTally:
         """The stat logger of one replica, as vLLM asks for it."""
         return _ReplicaTally(self, index)
 
-    def add(self, stats: Any, replica: int) -> None:
-        """One step of a replica (its `SchedulerStats`)."""
+    def add(self, stats: Any, finished: int, replica: int) -> None:
+        """One step of a replica (its `SchedulerStats`, which leave out those that it finished)."""
+        together = stats.num_running_reqs + finished
         self._running[replica] = stats.num_running_reqs
         self._waiting[replica] = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
         self.peak_running = max(self.peak_running, self.running)
+        self.steps += together > 0
+        self.step_sequences += together
         self.cache_queries += stats.prefix_cache_stats.queries
         self.cache_hits += stats.prefix_cache_stats.hits
 
@@ -58,7 +64,8 @@ class _ReplicaTally:
         self, scheduler_stats: Any, iteration_stats: Any, mm_cache_stats: Any = None, engine_idx: int = 0
     ) -> None:
         if scheduler_stats is not None:
-            self._tally.add(scheduler_stats, self._replica)
+            finished = 0 if iteration_stats is None else len(iteration_stats.finished_requests)
+            self._tally.add(scheduler_stats, finished, self._replica)
 
     def log_engine_initialized(self) -> None:
         """Nothing to announce."""

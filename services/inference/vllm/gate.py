@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.errors import UnavailableError
+from shared.errors import BusyError
+
+RETRY_SECONDS = 5.0
 
 
 class Gate:
-    """Counts the calls inside. While it is shut, whoever comes gets UnavailableError with the reason."""
+    """Counts the calls inside. While it is shut, whoever comes gets BusyError with the reason."""
 
     def __init__(self) -> None:
         self._inside = 0
@@ -22,7 +24,7 @@ class Gate:
     def passed(self) -> Iterator[None]:
         """Be inside for the length of a call."""
         if self._reason is not None:
-            raise UnavailableError(self._reason)
+            raise BusyError(self._reason, RETRY_SECONDS)
         self._inside += 1
         self._empty.clear()
         try:
@@ -33,7 +35,7 @@ class Gate:
                 self._empty.set()
 
     def shut(self, reason: str) -> None:
-        """Let nobody in from now on; `reason` says what is going on and what to do."""
+        """Let nobody in from now on; `reason` says what is going on."""
         self._reason = reason
 
     def open(self) -> None:

@@ -11,26 +11,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from services.inference.adapters import adapted_digest
 from services.inference.base import check_prompt, check_sampling
+from services.inference.checkpoint import digest_of, find_folder, require
 from services.inference.encoding import (
     check_size,
+    configured_ends,
     encode,
-    end_ids,
     longest_token,
     render,
     token_spans,
 )
+from services.inference.stops import end_ids
 from services.inference.vllm.adapters import check_served
 from services.inference.vllm.engine import CLOSED, LOST, Adapter, Engine
 from services.inference.vllm.figures import StepTally
 from services.inference.vllm.gate import Gate
 from services.inference.vllm.settings import VllmSettings
-from services.inference.weights import adapted_digest, find_weights, weights_digest
 from shared.domain.model import EngineFigures, ModelInfo, Prompt, Sample, Sampling
 from shared.domain.style import TokenScores
-from shared.errors import FieldError, UnavailableError
+from shared.errors import BusyError, EngineLostError, FieldError, UnavailableError
 
-AGAIN = "; ask again in a moment"
 NO_SLEEP = "sleep gives no memory back here, it only forgets the cache of prefixes"
 
 
@@ -95,6 +96,8 @@ class VllmModel:
             running=self._tally.running if busy else 0,
             waiting=self._tally.waiting if busy else 0,
             peak_running=self._tally.peak_running,
+            steps=self._tally.steps,
+            step_sequences=self._tally.step_sequences,
             cache_queries=self._tally.cache_queries,
             cache_hits=self._tally.cache_hits,
         )
@@ -138,7 +141,7 @@ class VllmModel:
     async def load(self, source: str) -> ModelInfo:
         """Serve another model (a folder, GGUF file or hub name) once the running calls are done.
 
-        Calls that come meanwhile raise UnavailableError. Where the new model can't be served, the old one
+        Calls that come meanwhile raise BusyError. Where the new model can't be served, the old one
         is started again and this raises UnavailableError. It goes on when its caller goes away, and it is
         the way back after the engine's death.
         """
@@ -169,7 +172,7 @@ class VllmModel:
     async def sleep(self) -> None:
         """Let the running calls end, then give the GPU's memory back where the platform can."""
         async with self._changing:
-            self._gate.shut("the engine is asleep; wake it up first")
+            self._gate.shut("the engine is asleep")
             try:
                 await self._gate.emptied()
                 await self._engine.sleep()
@@ -194,7 +197,7 @@ class VllmModel:
     async def _exchanged(self, found: _Source) -> None:
         """Drain, stop the engine and start one for what was found, else one for what was there before."""
         async with self._changing:
-            self._gate.shut(f"another model is being loaded{AGAIN}")
+            self._gate.shut("another model is being loaded")
             try:
                 await self._gate.emptied()
                 await self._engine.stop()
@@ -265,18 +268,21 @@ class VllmModel:
         finally:
             self._in_flight -= 1
         if output.outputs[0].finish_reason not in ("stop", "length"):
-            raise UnavailableError(LOST if self._engine.lost else f"vLLM gave the request up{AGAIN}")
+            raise EngineLostError(LOST) if self._engine.lost else BusyError("vLLM gave the request up", 1.0)
         return output
 
 
 def _read_source(model: str | None) -> _Source:
     """Find a model and read its tokenizer. Raises UnavailableError where there is none."""
+    require("transformers")
     import transformers
 
-    name, folder = find_weights(model)
+    name, folder = find_folder(model)
     tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-    digest = weights_digest(folder, tokenizer.chat_template)
-    return _Source(name, folder, digest, tokenizer, end_ids(tokenizer, folder), longest_token(tokenizer))
+    digest = digest_of(folder, tokenizer.chat_template)
+    return _Source(
+        name, folder, digest, tokenizer, end_ids(tokenizer, configured_ends(folder)), longest_token(tokenizer)
+    )
 
 
 def _sampling_params(sampling: Sampling, room: int, ends: frozenset[int]) -> dict[str, Any]:
