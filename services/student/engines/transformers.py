@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.inference.checkpoint import THREADS, Checkpoint, load_checkpoint
+from services.inference.encoding import token_spans
 from shared.domain import ScorerInfo, Span, TokenScores
 from shared.errors import FieldError, UnavailableError
 from shared.ports import ScoreRequest
@@ -72,7 +73,7 @@ class TransformersScorer:
         if length > context:
             problem = f"makes {length} tokens with its problem, more than the model's {context}"
             raise FieldError("text", problem, "shorten it or take a model with a longer context")
-        return _Item(place, prompt + ids, len(prompt), _spans(offsets))
+        return _Item(place, prompt + ids, len(prompt), token_spans(offsets))
 
     def _run(self, batch: list[_Item]) -> Iterator[tuple[_Item, tuple[float, ...], tuple[int, ...]]]:
         import torch
@@ -139,18 +140,3 @@ def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
         batch.append(item)
     if batch:
         yield batch
-
-
-def _spans(offsets: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
-    """Spans in ascending order that leave no character out.
-
-    A blank that the tokenizer trimmed goes to the token after it; tokens that are parts of one character
-    (byte-level vocabularies) all get the span of that character.
-    """
-    spans: list[Span] = []
-    reached = 0
-    for start, end in offsets:
-        first = min(start, reached)
-        spans.append(Span(first, max(end, first)))
-        reached = max(reached, end)
-    return tuple(spans)
