@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from services.embedded.locating import ROLLOUT, Weights, check_there, locator_here, locator_there, told
+from services.pipeline.refinement.rollout import RolloutLocator, Rollouts
 from services.pipeline.refinement.search import Refiner
 from services.pipeline.refinement.selection import Student
 from services.pipeline.refinement.settings import ALGORITHM, SearchSettings
@@ -18,6 +20,7 @@ from services.pipeline.refinement.student_rewriters import Sampling, StudentCont
 from shared.domain import ModelInfo, StudentProfile
 from shared.errors import FieldError
 from shared.ports import Generator, Locator, Rewriter, Scorer, StyleGate, Verifier
+from shared.weighing import check_weights
 
 if TYPE_CHECKING:
     from services.student.profile import FittedStudent
@@ -30,7 +33,7 @@ Samples = Callable[[], Iterable[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Everything a refinement run is told; all of it enters the config digest, but `workers`.
+    """Everything a refinement run is told; what determines its results enters the config digest.
 
     Attributes:
         student: name of the student, used where a profile is fitted.
@@ -40,6 +43,8 @@ class RunSettings:
         generate: let the student go on by itself (rewriters `student_continue`, `student_guided`).
         student_engine: engine that generates, ``transformers`` or ``scripted`` in process.
         student_model: model that generates; None takes the default.
+        locators: names and weights of those that are asked; empty: ``combined``, or the oracle service's own.
+        rollouts: how the locator `rollout` lets the student go on; of no meaning without it.
         search: knobs of the search.
         workers: verifier processes.
     """
@@ -51,6 +56,8 @@ class RunSettings:
     generate: bool = False
     student_engine: str = "transformers"
     student_model: str | None = None
+    locators: Weights = ()
+    rollouts: Rollouts = field(default_factory=Rollouts)
     search: SearchSettings = field(default_factory=SearchSettings)
     workers: int = 1
 
@@ -59,12 +66,21 @@ class RunSettings:
             raise FieldError("scorer", f"{self.scorer!r} is unknown", "use proxy, transformers or none")
         if not 0 < self.alpha < 1:
             raise FieldError("alpha", f"{self.alpha} is no share", "give a number between 0 and 1")
+        if self.locators:
+            check_weights([name for name, _ in self.locators], dict(self.locators))
+
+    @property
+    def rolls_out(self) -> bool:
+        """Whether the student is asked where it went wrong."""
+        return ROLLOUT in dict(self.locators)
 
     def config(self) -> dict[str, Any]:
-        """What determines the results, JSON-ready."""
+        """What determines the results, JSON-ready; locators and rollouts only where they are chosen."""
         settings = asdict(self)
-        del settings["workers"]
-        return {**settings, "algorithm": ALGORITHM}
+        for name in ("workers", "locators", *(() if self.rolls_out else ("rollouts",))):
+            del settings[name]
+        chosen = {"locators": told(self.locators)} if self.locators else {}
+        return {**settings, **chosen, "algorithm": ALGORITHM}
 
 
 class Speaker(Protocol):
@@ -136,11 +152,14 @@ def assemble(
 ) -> Iterator[Assembly]:
     """The search over real parts; verifier processes end with the context, connections don't."""
     services = services or Services()
+    check_there(settings.locators, settings.generate, services)
     speaker = Student(student.profile, student.scorer, student.gate) if student else None
-    generator = _generator(settings, services.student) if settings.generate else None
+    goes_on = settings.generate or settings.rolls_out
+    generator = _generator(settings, services.student) if goes_on else None
     with ExitStack() as stack:
-        judges = _judges_here(settings, stack) if services.oracle is None else _judges_there(services.oracle)
-        tiers = _tiers(judges, student_tier(generator, Sampling()) if generator else [])
+        judges = _judges(settings, services.oracle, generator, stack)
+        student_rewriters = student_tier(generator, Sampling()) if generator and settings.generate else []
+        tiers = _tiers(judges, student_rewriters)
         refiner = Refiner(judges.verifier, judges.locator, tiers, speaker, settings.search)
         names = ", ".join(dict.fromkeys(rewriter.name for tier in tiers for rewriter in tier))
         engines = {"oracle": judges.name, "rewriters": names}
@@ -148,6 +167,8 @@ def assemble(
             engines["scorer"] = speaker.scorer.info.name
         if generator:
             engines["student"] = generator.info.name
+        if settings.locators:
+            engines["locators"] = told(settings.locators)
         yield Assembly(refiner, speaker, engines, judges.digests)
 
 
@@ -164,19 +185,35 @@ class _Judges:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def _judges_here(settings: RunSettings, stack: ExitStack) -> _Judges:
-    from services.oracle.locators.combine import CombinedLocator
-    from services.oracle.rewriters.arithmetic import Arithmetic
-    from services.oracle.rewriters.operation import Operation
-    from services.oracle.rewriters.reference_graft import ReferenceGraft
+def _judges(
+    settings: RunSettings, client: OracleClient | None, generator: Generator | None, stack: ExitStack
+) -> _Judges:
+    if client is not None:
+        return _judges_there(settings, client, _rollout(settings, generator, client))
     from services.oracle.verifier.verifier import SandboxedVerifier
 
     verifier = stack.enter_context(SandboxedVerifier(settings.workers))
-    return _Judges("rules", verifier, CombinedLocator(), [Arithmetic(), Operation()], [], [ReferenceGraft()])
+    return _judges_here(settings, verifier, _rollout(settings, generator, verifier))
 
 
-def _judges_there(client: OracleClient) -> _Judges:
-    from shared.clients.oracle import RemoteLocator, RemoteRewriter
+def _rollout(settings: RunSettings, generator: Generator | None, verifier: Verifier) -> RolloutLocator | None:
+    """The student as its own locator; None where it isn't asked."""
+    if generator is None or not settings.rolls_out:
+        return None
+    return RolloutLocator(generator, verifier, settings.rollouts)
+
+
+def _judges_here(settings: RunSettings, verifier: Verifier, rollout: RolloutLocator | None) -> _Judges:
+    from services.oracle.rewriters.arithmetic import Arithmetic
+    from services.oracle.rewriters.operation import Operation
+    from services.oracle.rewriters.reference_graft import ReferenceGraft
+
+    locator = locator_here(settings.locators, rollout)
+    return _Judges("rules", verifier, locator, [Arithmetic(), Operation()], [], [ReferenceGraft()])
+
+
+def _judges_there(settings: RunSettings, client: OracleClient, rollout: RolloutLocator | None) -> _Judges:
+    from shared.clients.oracle import RemoteRewriter
 
     info = client.info
     rules = info.model.engine == "rules"
@@ -185,7 +222,8 @@ def _judges_there(client: OracleClient) -> _Judges:
     last: list[Rewriter] = [by_name.pop(name) for name in ("reference_graft",) if name in by_name]
     name = "rules" if rules else info.model.name
     digests = {} if rules else {"oracle.digest": info.model.digest}
-    return _Judges(name, client, RemoteLocator(client), first, list(by_name.values()), last, digests)
+    locator = locator_there(settings.locators, client, rollout)
+    return _Judges(name, client, locator, first, list(by_name.values()), last, digests)
 
 
 def _tiers(judges: _Judges, student: Sequence[Rewriter]) -> list[Sequence[Rewriter]]:

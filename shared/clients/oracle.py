@@ -190,14 +190,15 @@ class OracleClient:
 
 @dataclass(frozen=True, slots=True)
 class RemoteLocator:
-    """Implements `shared.ports.Locator`: the oracle's own combination."""
+    """Implements `shared.ports.Locator`: the oracle's own combination, or that of `weights`."""
 
     client: OracleClient
-    name: str = field(default="oracle", init=False)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    name: str = "oracle"
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """Diagnosis of the trajectory, given the verdict on its final answer."""
-        return self.client.locate(trajectory, verdict)
+        return self.client.locate(trajectory, verdict, self.weights)
 
 
 @dataclass(frozen=True, slots=True)
