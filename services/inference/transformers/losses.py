@@ -6,7 +6,7 @@ is several times as fast as writing whole rows of logits to memory and reading t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -22,18 +22,18 @@ ROWS = 128
 Losses = tuple[list[float], list[int]]
 
 
-def losses(head: torch.nn.Module, states: torch.Tensor, targets: list[int]) -> Losses:
+def losses(head: Any, states: torch.Tensor, targets: list[int]) -> Losses:
     """Surprisal (nats) and 1-based rank of each target, in float32, from `states` [tokens, width].
 
     A rank counts the tokens with a greater logit, so ties within rounding may fall either way.
     """
     cut = type(head) is torch.nn.Linear and states.dtype == torch.float32
-    size, work = (STATES, _by_block) if cut else (ROWS, _by_row)
+    size = STATES if cut else ROWS
     surprisals: list[float] = []
     ranks: list[int] = []
     for start in range(0, len(targets), size):
         wanted = torch.tensor(targets[start : start + size], device=states.device)
-        some, places = work(head, states[start : start + size], wanted)
+        some, places = (_by_block if cut else _by_row)(head, states[start : start + size], wanted)
         surprisals += some.tolist()
         ranks += places.long().tolist()
     return surprisals, ranks
@@ -49,17 +49,13 @@ def check_head(checkpoint: Checkpoint) -> None:
             raise UnavailableError(f"{checkpoint.name} rescales its logits; this scorer cannot read it")
 
 
-def _by_row(
-    head: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor, wanted: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _by_row(head: Any, states: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     logits = head(states).float()
     chosen = logits.gather(1, wanted[:, None])
     return (logits.logsumexp(1) - chosen[:, 0]).clamp_min(0), (logits > chosen).sum(1) + 1
 
 
-def _by_block(
-    head: torch.nn.Linear, states: torch.Tensor, wanted: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _by_block(head: Any, states: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """With logits relative to the target's: the surprisal is the log of the sum of their exponentials."""
     weight, bias = head.weight, head.bias
     chosen = (states * weight[wanted]).sum(1) + (0 if bias is None else bias[wanted])
@@ -74,9 +70,7 @@ def _by_block(
     return _surprisals(head, states, wanted, total), ahead + 1
 
 
-def _surprisals(
-    head: torch.nn.Linear, states: torch.Tensor, wanted: torch.Tensor, total: torch.Tensor
-) -> torch.Tensor:
+def _surprisals(head: Any, states: torch.Tensor, wanted: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
     """Logs of the sums; above 88 nats a sum is infinite in float32, and its row is done the long way."""
     surprisals = total.log().clamp_min(0)
     for row in (~surprisals.isfinite()).nonzero()[:, 0].tolist():

@@ -81,7 +81,9 @@ def prepare(checkpoint: Checkpoint, prompt: list[int], text: str) -> ScoreItem:
     return ScoreItem(prompt + ids, len(prompt), spans_of(offsets))
 
 
-def score(checkpoint: Checkpoint, items: Sequence[ScoreItem], tally: Tally | None = None) -> list[TokenScores]:
+def score(
+    checkpoint: Checkpoint, items: Sequence[ScoreItem], tally: Tally | None = None
+) -> list[TokenScores]:
     """One result an item, in order. Who else is in the batch changes a score by less than 1e-4 nats."""
     results = [TokenScores((), (), ())] * len(items)
     for window in windows(items):
