@@ -53,7 +53,7 @@ class Desk:
     def figures(self) -> EngineFigures:
         """What is under way now, and what was shared since the start."""
         before, sampler, tally = self._past_figures, self._sampler, self._tally
-        texts = len(self._texts) + sum(map(len, self._windows)) + len(self._arrived)
+        texts = len(self._texts) + sum(map(len, tuple(self._windows))) + len(self._arrived)
         return EngineFigures(
             running=sampler.running,
             waiting=sampler.waiting + texts,

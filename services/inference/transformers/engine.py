@@ -79,12 +79,11 @@ class TransformersEngine:
     @property
     def info(self) -> ModelInfo:
         """The model that is being served now."""
-        assert self._worker.info is not None
         return self._worker.info
 
     @property
     def figures(self) -> EngineFigures:
-        """As of the last step; cache figures count prompt tokens, of samples and of scored texts."""
+        """As of the last step. Cache figures count prompt tokens, of samples and of scored texts."""
         return self._worker.figures
 
     async def sample(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Sample]:

@@ -29,15 +29,21 @@ class Worker:
         self._inbox: SimpleQueue[Order] = SimpleQueue()
         self._lock = threading.Lock()
         self._lost: str | None = None
-        self._figures = EngineFigures()
-        self.info: ModelInfo | None = None
+        self._desk: Desk | None = None
         self._thread = threading.Thread(target=self._live, name="idiolect-transformers", daemon=True)
         self._thread.start()
 
     @property
     def figures(self) -> EngineFigures:
-        """As of the last turn; orders that nobody has looked at yet are waiting."""
-        return replace(self._figures, waiting=self._figures.waiting + self._inbox.qsize())
+        """As of now; orders that nobody has looked at yet are waiting."""
+        figures = self._desk.figures if self._desk else EngineFigures()
+        return replace(figures, waiting=figures.waiting + self._inbox.qsize())
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that is being served now."""
+        assert self._desk is not None
+        return self._desk.info
 
     def submit(self, order: Order) -> None:
         """Hand in an order from any thread. Raises UnavailableError once the thread is gone."""
@@ -55,7 +61,7 @@ class Worker:
 
     def _live(self) -> None:
         try:
-            desk = self._make()
+            self._desk = desk = self._make()
         except IdiolectError as error:
             self._end(str(error))
             self._failed(error)
@@ -68,18 +74,15 @@ class Worker:
 
     def _serve(self, desk: Desk) -> None:
         try:
-            self._publish(desk)
             self._ready()
             while self._take(desk):
                 desk.turn()
-                self._publish(desk)
             self._end(CLOSED)
         except BaseException as error:
             self._end(f"the engine died ({type(error).__name__}: {error})")
             raise
         finally:
             desk.give_up(UnavailableError(self._lost))
-            self._figures = replace(desk.figures, running=0, waiting=0)
 
     def _take(self, desk: Desk) -> bool:
         """Move what has come to the desk; wait for something where there is nothing to do."""
@@ -89,9 +92,6 @@ class Worker:
                 return False
             desk.take(order)
         return True
-
-    def _publish(self, desk: Desk) -> None:
-        self._figures, self.info = desk.figures, desk.info
 
     def _end(self, reason: str) -> None:
         with self._lock:
