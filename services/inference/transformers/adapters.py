@@ -1,0 +1,73 @@
+"""LoRA adapters on a loaded model: safetensors only, put on and taken off without loading the model again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from services.inference.checkpoint import Checkpoint
+from shared.errors import FieldError, UnavailableError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def attach(bare: Checkpoint, folder: Path, name: str) -> Checkpoint:
+    """The bare model with an adapter that is called `name` inside it.
+
+    Its digest covers both. Raises FieldError for a folder that holds no LoRA adapter for this model, which
+    then is as it was, and UnavailableError where peft isn't installed.
+    """
+    if importlib.util.find_spec("peft") is None:
+        raise UnavailableError("peft is not installed; install idiolect[student]")
+    digest, before = _checked(folder), _active(bare)
+    try:
+        _put_on(bare.model, folder, name)
+    except FAULTS as error:
+        detach(bare, name)
+        if before:
+            bare.model.set_adapter(before)
+        raise FieldError("source", f"doesn't fit {bare.name} ({error})", "train it on this model") from error
+    both = hashlib.sha256(bytes.fromhex(bare.digest) + digest).hexdigest()
+    return replace(bare, digest=both)
+
+
+def detach(checkpoint: Checkpoint, name: str) -> None:
+    """Take an adapter off again, if it is there."""
+    if name in getattr(checkpoint.model, "peft_config", {}):
+        checkpoint.model.delete_adapter(name)
+
+
+def _active(checkpoint: Checkpoint) -> list[str]:
+    return list(checkpoint.model.active_adapters()) if getattr(checkpoint.model, "peft_config", {}) else []
+
+
+def _put_on(model: Any, folder: Path, name: str) -> None:
+    """Raises ValueError where the weights of the folder aren't exactly those that the model now wants."""
+    found = model.load_adapter(str(folder), adapter_name=name, use_safetensors=True, local_files_only=True)
+    odd = [*found.missing_keys, *found.unexpected_keys, *found.mismatched_keys]
+    if odd:
+        raise ValueError(f"{len(odd)} weights are missing or odd, {odd[0]} for one")
+    model.set_adapter(name)
+    model.eval()
+
+
+def _checked(folder: Path) -> bytes:
+    """sha256 over configuration and weights of a LoRA folder."""
+    cure = f"give a folder with {CONFIG} and {WEIGHTS}"
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise FieldError("source", f"{folder} holds no adapter in safetensors", cure)
+    config = (folder / CONFIG).read_bytes()
+    try:
+        kind = json.loads(config).get("peft_type")
+    except (ValueError, AttributeError) as error:
+        raise FieldError("source", f"{folder / CONFIG} is no JSON object", cure) from error
+    if kind != "LORA":
+        raise FieldError("source", f"{folder} is an adapter of kind {kind}", "give a LoRA adapter")
+    with (folder / WEIGHTS).open("rb") as stream:
+        weights = hashlib.file_digest(stream, "sha256").digest()
+    return hashlib.sha256(hashlib.sha256(config).digest() + weights).digest()
