@@ -24,6 +24,7 @@ from shared.errors import (
     IdiolectError,
     MismatchError,
     NotFoundError,
+    UnavailableError,
 )
 from shared.metrics import EngineState
 
@@ -158,7 +159,7 @@ class EngineHost:
             raise FieldError("source", "is empty", "name a folder, a GGUF file or a model of the hub")
         self.check(digest)
         async with self._changed("the model is being changed") as engine:
-            info = await engine.load(source)
+            info = await _named(engine.load(source), source)
             self._source, self._adapter = source, None
         return self.view(info)
 
@@ -168,7 +169,7 @@ class EngineHost:
             raise FieldError("source", "is empty", "name the folder of an adapter, or leave it out")
         self.check(digest)
         async with self._changed("the adapter is being changed") as engine:
-            info = await engine.adapt(source)
+            info = await _named(engine.adapt(source), source)
             self._adapter = source
         return self.view(info)
 
@@ -287,3 +288,14 @@ class EngineHost:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _named(change: Awaitable[ModelInfo], source: str | None) -> ModelInfo:
+    """A model that isn't there is the caller's field; an engine that is gone stays what it is."""
+    try:
+        return await change
+    except (BusyError, EngineLostError):
+        raise
+    except UnavailableError as error:
+        cure = "name a folder, a GGUF file or a model of the hub that the service can reach"
+        raise FieldError("source", f"{source!r} can't be loaded ({error})", cure) from error

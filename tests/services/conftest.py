@@ -19,9 +19,9 @@ from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc
 
 
 async def transformers_engine() -> LanguageModel:
-    from services.inference.choice import EngineChoice, start_engine
+    from services.inference.transformers.engine import TransformersEngine, TransformersSettings
 
-    return await start_engine(EngineChoice("transformers", threads=1))
+    return await TransformersEngine.start(TransformersSettings(threads=1))
 
 
 ENGINES = {
