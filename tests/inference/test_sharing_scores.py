@@ -33,7 +33,7 @@ def peak(texts, words):
     items = [prepare(checkpoint, p, f"{n} so 7 times it is " * words) for n, p in enumerate(prompts)]
     score(checkpoint, items)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(peak(300, 6), peak(2400, 6), peak(4, 900))
+print(peak(100, 2), peak(800, 2), peak(1, 800))
 """
 
 

@@ -13,7 +13,7 @@ from services.inference.checkpoint import Checkpoint
 from shared.errors import FieldError, UnavailableError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, ValueError)
 
 
 def attach(bare: Checkpoint, folder: Path, name: str) -> Checkpoint:
@@ -48,7 +48,8 @@ def _active(checkpoint: Checkpoint) -> list[str]:
 
 def _put_on(model: Any, folder: Path, name: str) -> None:
     """Raises ValueError where the weights of the folder aren't exactly those that the model now wants."""
-    found = model.load_adapter(str(folder), adapter_name=name, use_safetensors=True, local_files_only=True)
+    local = {"local_files_only": True}
+    found = model.load_adapter(str(folder), adapter_name=name, use_safetensors=True, adapter_kwargs=local)
     odd = [*found.missing_keys, *found.unexpected_keys, *found.mismatched_keys]
     if odd:
         raise ValueError(f"{len(odd)} weights are missing or odd, {odd[0]} for one")

@@ -19,9 +19,11 @@ from services.inference.transformers.pasts import Past, read
 from shared.domain import Span, TokenScores
 from shared.errors import FieldError
 
-# Padded new tokens of one forward pass, and its columns with the pasts (or one long text).
-BATCH_TOKENS = 1024
-BATCH_COLUMNS = 4 * BATCH_TOKENS
+# Padded new tokens of one forward pass (or one long text). A processor is fastest while a layer's activations
+# stay in its cache, an accelerator while it has much to do at once.
+BATCH_TOKENS = {"cpu": 512, "other": 4096}
+# With the pasts in front, a pass may be so many times as wide.
+COLUMNS = 4
 # Tokens of the texts that are laid out together, shared ones counted each time: it bounds the pasts that are
 # held at once.
 WINDOW_TOKENS = 16_384
@@ -114,8 +116,9 @@ def score_window(
     """Scores of items that are laid out together, in order."""
     nodes: list[_Node] = []
     _grow(items, list(range(len(items))), None, nodes)
+    size = BATCH_TOKENS["cpu" if checkpoint.device == "cpu" else "other"]
     with torch.inference_mode():
-        for batch in _passes(nodes):
+        for batch in _passes(nodes, size):
             _run(checkpoint, batch)
     if tally is not None:
         _count(tally, items, nodes)
@@ -158,22 +161,22 @@ def _common(items: Sequence[ScoreItem], places: list[int], start: int) -> int:
     return end
 
 
-def _passes(nodes: list[_Node]) -> Iterator[list[_Node]]:
+def _passes(nodes: list[_Node], size: int) -> Iterator[list[_Node]]:
     """Batches in an order in which a parent comes before its children, and leaves come last."""
     inner = [node for node in nodes if not node.leaf]
     for depth in range(1 + max((node.depth for node in inner), default=-1)):
-        yield from _batches([node for node in inner if node.depth == depth])
-    yield from _batches([node for node in nodes if node.leaf])
+        yield from _batches([node for node in inner if node.depth == depth], size)
+    yield from _batches([node for node in nodes if node.leaf], size)
 
 
-def _batches(nodes: list[_Node]) -> Iterator[list[_Node]]:
-    """Nodes of like length together, within the limits of one forward pass."""
+def _batches(nodes: list[_Node], size: int) -> Iterator[list[_Node]]:
+    """Nodes of like length together, at most `size` padded tokens in one forward pass."""
     batch: list[_Node] = []
     widest = 0
     for node in sorted(nodes, key=lambda node: (len(node.run), node.start)):
         long, rows = len(node.run), len(batch) + 1
         widest = max(widest, node.start)
-        if batch and (rows * long > BATCH_TOKENS or rows * (widest + long) > BATCH_COLUMNS):
+        if batch and (rows * long > size or rows * (widest + long) > COLUMNS * size):
             yield batch
             batch, widest = [], node.start
         batch.append(node)
