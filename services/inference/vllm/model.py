@@ -55,8 +55,7 @@ class VllmModel:
     that have it). A temperature between 0 and .01 is raised to .01. A text is scored with one token left
     free in the context, and nothing of it is read from the cache of prefixes.
 
-    vLLM's own metrics are in the default registry of prometheus_client (names begin with ``vllm:``), so
-    that whoever exposes that registry shows them.
+    vLLM's own metrics (``vllm:...``) are in the default registry of prometheus_client, beside the service's.
     """
 
     def __init__(self, settings: VllmSettings, source: _Source, engine: Engine, tally: StepTally) -> None:
