@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from services.inference.adapters import adapted_digest, read_adapter
 from services.inference.checkpoint import Checkpoint
 from shared.errors import FieldError, UnavailableError
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, ValueError)
 
 
@@ -24,7 +22,8 @@ def attach(bare: Checkpoint, folder: Path, name: str) -> Checkpoint:
     """
     if importlib.util.find_spec("peft") is None:
         raise UnavailableError("peft is not installed; install idiolect[student]")
-    digest, before = _checked(folder), _active(bare)
+    read_adapter(folder)
+    digest, before = adapted_digest(bare.digest, folder), _active(bare)
     try:
         _put_on(bare.model, folder, name)
     except FAULTS as error:
@@ -32,8 +31,7 @@ def attach(bare: Checkpoint, folder: Path, name: str) -> Checkpoint:
         if before:
             bare.model.set_adapter(before)
         raise FieldError("source", f"doesn't fit {bare.name} ({error})", "train it on this model") from error
-    both = hashlib.sha256(bytes.fromhex(bare.digest) + digest).hexdigest()
-    return replace(bare, digest=both)
+    return replace(bare, digest=digest)
 
 
 def detach(checkpoint: Checkpoint, name: str) -> None:
@@ -55,20 +53,3 @@ def _put_on(model: Any, folder: Path, name: str) -> None:
         raise ValueError(f"{len(odd)} weights are missing or odd, {odd[0]} for one")
     model.set_adapter(name)
     model.eval()
-
-
-def _checked(folder: Path) -> bytes:
-    """sha256 over configuration and weights of a LoRA folder."""
-    cure = f"give a folder with {CONFIG} and {WEIGHTS}"
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-        raise FieldError("source", f"{folder} holds no adapter in safetensors", cure)
-    config = (folder / CONFIG).read_bytes()
-    try:
-        kind = json.loads(config).get("peft_type")
-    except (ValueError, AttributeError) as error:
-        raise FieldError("source", f"{folder / CONFIG} is no JSON object", cure) from error
-    if kind != "LORA":
-        raise FieldError("source", f"{folder} is an adapter of kind {kind}", "give a LoRA adapter")
-    with (folder / WEIGHTS).open("rb") as stream:
-        weights = hashlib.file_digest(stream, "sha256").digest()
-    return hashlib.sha256(hashlib.sha256(config).digest() + weights).digest()

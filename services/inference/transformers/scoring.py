@@ -14,6 +14,7 @@ from itertools import chain
 import torch
 
 from services.inference.checkpoint import Checkpoint
+from services.inference.encoding import token_spans
 from services.inference.transformers.losses import Losses, losses
 from services.inference.transformers.pasts import Past, read
 from shared.domain import Span, TokenScores
@@ -80,7 +81,7 @@ def prepare(checkpoint: Checkpoint, prompt: list[int], text: str) -> ScoreItem:
     if length > context:
         problem = f"makes {length} tokens with its problem, more than the model's {context}"
         raise FieldError("text", problem, "shorten it or take a model with a longer context")
-    return ScoreItem(prompt + ids, len(prompt), spans_of(offsets))
+    return ScoreItem(prompt + ids, len(prompt), token_spans(offsets))
 
 
 def score(
@@ -245,18 +246,3 @@ def _count(tally: Tally, items: Sequence[ScoreItem], nodes: list[_Node]) -> None
     ran = sum(max(0, min(node.end, items[node.items[0]].first) - node.start) for node in nodes)
     tally.queries += asked
     tally.hits += asked - ran
-
-
-def spans_of(offsets: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
-    """Spans in ascending order that leave no character out.
-
-    A blank that the tokenizer trimmed goes to the token after it; tokens that are parts of one character
-    (byte-level vocabularies) all get the span of that character.
-    """
-    spans: list[Span] = []
-    reached = 0
-    for start, end in offsets:
-        first = min(start, reached)
-        spans.append(Span(first, max(end, first)))
-        reached = max(reached, end)
-    return tuple(spans)
