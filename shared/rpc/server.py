@@ -186,15 +186,15 @@ async def _run(service: Service, settings: ServerSettings, registry: CollectorRe
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with Running(service, settings, registry) as running:
         publishing = asyncio.ensure_future(_publish(running, settings.ready_file))
-        await _first(ended, running.broken)
+        await first_of(ended, running.broken)
         publishing.cancel()
         _LOG.info("%s drains", service.name)
     if running.failure is not None:
         raise running.failure
 
 
-async def _first(*events: asyncio.Event) -> None:
-    """Wait for any of the events."""
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for wait in waiting:

@@ -109,7 +109,7 @@ def _parts(error: IdiolectError) -> list[tuple[str, str]]:
 
 
 def error_of(failed: grpc.RpcError, whom: str = "") -> IdiolectError:
-    """What a failed call means: the service's own error, or where it sent none, one that begins with `whom`."""
+    """What a failed call means: the service's own error, else one that begins with `whom`."""
     code, said = failed.code(), failed.details() or ""
     trailing: Any = failed.trailing_metadata() or ()
     packed = dict(trailing).get(DETAILS)
