@@ -80,6 +80,7 @@ class OracleCore:
         self.reward_model = reward_model
         self._settings = settings or OracleSettings()
         host.view = self._seen
+        self._make, host.make = host.make, self._made
         self._built: tuple[LanguageModel, Parts] | None = None
 
     async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
@@ -92,6 +93,17 @@ class OracleCore:
         self.verifier.close()
         if self.reward_model is not None:
             await self.reward_model.close()
+
+    async def _made(self) -> LanguageModel:
+        """The engine, once it is known that the settings can be used with it."""
+        engine = await self._make()
+        try:
+            if self._settings.weights:
+                self._combined(self._parts(engine), self._settings.weights)
+        except FieldError:
+            await engine.close()
+            raise
+        return engine
 
     def _seen(self, info: ModelInfo) -> ModelInfo:
         """The model as this oracle uses it: rules, prompts, settings and reward model enter the digest."""

@@ -21,11 +21,11 @@ class OracleServiceSettings(BaseSettings):
 
     engine: Literal["rules", "vllm", "transformers", "openai", "scripted"] = "rules"
     model: str | None = None
-    threads: int = 2
+    threads: int = Field(2, ge=1)
     device: str | None = None
     script: Script = Field(default_factory=Script)
     reward_model: str | None = None
-    verifiers: int = 1
+    verifiers: int = Field(1, ge=1)
     thinking: OracleSettings = Field(default_factory=OracleSettings)
 
     def choice(self) -> EngineChoice | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.inference.choice import EngineChoice
@@ -20,7 +21,7 @@ class StudentSettings(BaseSettings):
 
     engine: Literal["proxy", "vllm", "transformers", "openai", "scripted"] = "proxy"
     model: str | None = None
-    threads: int = 2
+    threads: int = Field(2, ge=1)
     device: str | None = None
     system: str | None = None
     instruction: str | None = None
