@@ -126,6 +126,9 @@ def _check(order: Order) -> None:
             raise FieldError(option, "is used with --generate only", "add --generate")
         if value is not None and order.student is not None:
             raise FieldError(option, "is the service's to choose", "leave it out beside --student")
+    for target in (order.student, order.oracle):
+        if target is not None:
+            target.check()
     if order.source is not None and not order.source.is_file():
         raise FieldError(str(order.source), "is no file", "name a file of JSON lines, or -")
 
