@@ -165,11 +165,12 @@ def assemble(
         engines = {"oracle": judges.name, "rewriters": names}
         if speaker:
             engines["scorer"] = speaker.scorer.info.name
+        digests = dict(judges.digests)
         if generator:
-            engines["student"] = generator.info.name
+            engines["student"], digests["student.digest"] = generator.info.name, generator.info.digest
         if settings.locators:
             engines["locators"] = told(settings.locators)
-        yield Assembly(refiner, speaker, engines, judges.digests)
+        yield Assembly(refiner, speaker, engines, digests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +217,14 @@ def _judges_there(settings: RunSettings, client: OracleClient, rollout: RolloutL
     from shared.clients.oracle import RemoteRewriter
 
     info = client.info
-    rules = info.model.engine == "rules"
+    plain = info.model.engine == "rules" and info.locators == {"combined": 1.0}
     by_name = {name: RemoteRewriter(client, name) for name in info.rewriters}
     first: list[Rewriter] = [by_name.pop(name) for name in ("arithmetic", "operation") if name in by_name]
     last: list[Rewriter] = [by_name.pop(name) for name in ("reference_graft",) if name in by_name]
-    name = "rules" if rules else info.model.name
-    digests = {} if rules else {"oracle.digest": info.model.digest}
+    name = info.model.name if info.model.engine != "rules" else f"rules:{'+'.join(info.locators)}"
+    digests = {"oracle.digest": info.model.digest}
     locator = locator_there(settings.locators, client, rollout)
-    return _Judges(name, client, locator, first, list(by_name.values()), last, digests)
+    return _Judges("rules" if plain else name, client, locator, first, list(by_name.values()), last, digests)
 
 
 def _tiers(judges: _Judges, student: Sequence[Rewriter]) -> list[Sequence[Rewriter]]:

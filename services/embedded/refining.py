@@ -132,6 +132,9 @@ def _check(order: Order) -> None:
             raise FieldError(option, "is the service's to choose", "leave it out beside --student")
     if order.rollouts is not None and not _rolls_out(order):
         raise FieldError("--rollouts", f"is used with --locator {ROLLOUT} only", f"add --locator {ROLLOUT}=1")
+    for target in (order.student, order.oracle):
+        if target is not None:
+            target.check()
     if order.source is not None and not order.source.is_file():
         raise FieldError(str(order.source), "is no file", "name a file of JSON lines, or -")
 

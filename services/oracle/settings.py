@@ -18,7 +18,7 @@ class OracleServiceSettings(EngineSettings):
     model_config = SettingsConfigDict(env_prefix="IDIOLECT_ORACLE_")
 
     engine: Literal["rules", "vllm", "transformers", "openai", "scripted"] = "rules"
-    verifiers: int = 1
+    verifiers: int = Field(1, ge=1)
     weights: dict[str, float] = Field(default_factory=dict)
     thinking: OracleSettings = Field(default_factory=OracleSettings)
 

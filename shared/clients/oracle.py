@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import Connection, countable, headers, sendable, translated
+from shared.clients.connection import Connection, countable, headers, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
 from shared.ports import RewriteRequest
 from shared.rpc.channel import Target
@@ -83,7 +83,7 @@ class OracleClient:
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""
         if self._info is None:
-            with translated():
+            with self._connection.translated():
                 found = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers()
                 )
@@ -108,7 +108,7 @@ class OracleClient:
             text=sendable("text", text),
             gold=None if gold is None else sendable("gold", gold),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=headers())
         return verdict_of(said.verdict)
 
@@ -123,7 +123,7 @@ class OracleClient:
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
         return diagnosis_of(said.diagnosis)
 
@@ -139,7 +139,7 @@ class OracleClient:
             seed=countable("seed", request.seed, 1 << 63),
             examples=request.examples,
         )
-        with translated():
+        with self._connection.translated():
             answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
             try:
                 for answer in answers:
@@ -156,7 +156,7 @@ class OracleClient:
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
 
@@ -167,7 +167,7 @@ class OracleClient:
             problem=sendable("problem", problem),
             text=sendable("text", text),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=headers())
         return said.reward
 
@@ -176,13 +176,13 @@ class OracleClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with translated():
+        with self._connection.translated():
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
-        with translated():
+        with self._connection.translated():
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )

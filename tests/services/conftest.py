@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[1] / "oracle"))
 
 from served import Served, scripted
 

@@ -16,7 +16,7 @@ from services.pipeline.refinement.draft import Draft, diagnose, explore
 from services.pipeline.refinement.selection import Judge, Student, conclude, failed
 from services.pipeline.refinement.settings import SearchSettings
 from shared.domain import Refinement, Trajectory
-from shared.errors import BudgetError, UnavailableError
+from shared.errors import NO_ITEMS_FAULT
 from shared.ports import Locator, Rewriter, Verifier
 
 
@@ -66,7 +66,7 @@ class Refiner:
     def _diagnosed(self, trajectory: Trajectory) -> Draft:
         try:
             return diagnose(trajectory, self.verifier, self.locator)
-        except (BudgetError, UnavailableError):
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - one bad item is data: it ends `failed`, the run goes on
             return Draft.broken(trajectory, error)
@@ -76,7 +76,7 @@ class Refiner:
         acceptance = Acceptance(self.verifier, self.locator)
         try:
             explore(draft, tier, acceptance, profile, self.settings)
-        except (BudgetError, UnavailableError):
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)
@@ -86,7 +86,7 @@ class Refiner:
             return failed(draft)
         try:
             return conclude(draft, judge)
-        except (BudgetError, UnavailableError):
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)

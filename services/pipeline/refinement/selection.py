@@ -23,7 +23,7 @@ from shared.domain import (
     Tried,
     Utility,
 )
-from shared.errors import InputError
+from shared.errors import NO_ITEMS_FAULT, InputError
 from shared.ports import Scorer, ScoreRequest, StyleGate
 from shared.style.cost import cost
 from shared.style.ledger import finite, ledger
@@ -70,6 +70,8 @@ class Judge:
         requests = [ScoreRequest(problem, text) for problem, text in wanted]
         try:
             self._scores.update(zip(wanted, self._student.scorer.score(requests), strict=True))
+        except NO_ITEMS_FAULT:
+            raise
         except InputError:
             for request in requests:
                 self._score_alone(self._student.scorer, request)
@@ -78,6 +80,8 @@ class Judge:
         key = request.problem, request.text
         try:
             self._scores[key] = scorer.score([request])[0]
+        except NO_ITEMS_FAULT:
+            raise
         except InputError as error:
             self._scores[key] = TokenScores((), (), ())
             self._unscorable[key] = str(error)
