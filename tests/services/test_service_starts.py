@@ -64,7 +64,7 @@ UNUSABLE = {
     "a model that is not there": (
         "student",
         {"IDIOLECT_STUDENT_ENGINE": "transformers", "IDIOLECT_STUDENT_MODEL": "/no/such/folder"},
-        "student: ",
+        "student: no model '/no/such/folder'",
     ),
     "an unknown engine": (
         "student",
