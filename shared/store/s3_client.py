@@ -50,8 +50,11 @@ class S3Client:
         self._client: Any = None
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The answer to one operation. S3RefusedError where the server refuses, UnavailableError where it can't be
-        reached, doesn't answer in time, fails, or can't be used by us at all."""
+        """The answer to one operation.
+
+        S3RefusedError where the server refuses. UnavailableError where it can't be reached, doesn't answer in
+        time, fails, or can't be used by us at all.
+        """
         client = self._of_this_process()
         with failures(str(arguments.get("Bucket", ""))):
             answer: dict[str, Any] = getattr(client, operation)(**arguments)
