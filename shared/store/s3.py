@@ -32,6 +32,7 @@ class S3Store:
     """A Store in a bucket, below a prefix.
 
     The server must honour ``If-None-Match: *`` on PutObject and CompleteMultipartUpload; `prove` finds out.
+    The bucket must list in the order of names, as all but the directory buckets of AWS do.
     Data in pieces is sent in parts of 8 MiB, one after the other, so an object holds at most 80,000 MiB.
     Several objects can't be removed at once: while `delete_all` runs, some are gone and some are not.
 
@@ -90,9 +91,9 @@ class S3Store:
         checked_prefix(prefix)
         found: list[str] = []
         while len(found) < limit:
-            names = self._names(prefix, after, limit - len(found))
+            names, more = self._names(prefix, after, limit - len(found))
             found += [name for name in names if is_key(name)]
-            if not names:
+            if not (more and names):
                 break
             after = names[-1]
         return found
@@ -175,13 +176,14 @@ class S3Store:
             raise UnavailableError(f"{name} in {self.bucket}: {refusal}") from refusal
         return str(answer.get("Metadata", {}).get(WRITER, ""))
 
-    def _names(self, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """Up to `limit` names, without the store's own prefix; foreign objects among them."""
+    def _names(self, prefix: str, after: str, limit: int) -> tuple[Sequence[str], bool]:
+        """Up to `limit` names without our prefix, foreign ones among them, and whether there are more."""
         start = {"StartAfter": self.prefix + after} if after else {}
         answer = self._bucket_call(
             "list_objects_v2", Prefix=self.prefix + prefix, MaxKeys=min(limit, 1000), **start
         )
-        return [str(entry["Key"]).removeprefix(self.prefix) for entry in answer.get("Contents", ())]
+        names = [str(entry["Key"]).removeprefix(self.prefix) for entry in answer.get("Contents", ())]
+        return names, bool(answer.get("IsTruncated"))
 
     def _delete_page(self, keys: Sequence[str]) -> None:
         named = [{"Key": self.prefix + key} for key in keys]
