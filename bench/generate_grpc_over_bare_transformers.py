@@ -1,4 +1,4 @@
-"""The student service over the bare transformers engine: SmolLM2-135M-Instruct, all requests in flight at once.
+"""The student service over the bare transformers engine: SmolLM2-135M-Instruct, all requests in flight.
 
 Both sides run the model on two threads, one side at a time. ``--requests`` and ``--tokens`` make it shorter.
 """

@@ -1,7 +1,7 @@
-"""The student service over the bare vLLM engine on a CPU: SmolLM2-135M-Instruct, all requests in flight at once.
+"""The student service over the bare vLLM engine on a CPU: SmolLM2-135M-Instruct, all requests in flight.
 
-Runs in the venv of `make test-vllm`; without it, it says that it was not run. Both engines are up all the time, and
-only one of them has work.
+Runs in the venv of `make test-vllm`; without it, it says that it was not run. Both engines are up all the
+time, and only one of them has work.
 """
 
 from __future__ import annotations
