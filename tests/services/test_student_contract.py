@@ -20,6 +20,7 @@ from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc as grpc_pb
 
 PROBLEM = "Tom has 3 apples and buys 4 more. How many does he have?"
 SHORT = GenerationRequest(PROBLEM, n=2, max_tokens=6, seed=5)
+GREEDY = replace(SHORT, n=1, temperature=0)
 LONG = GenerationRequest(PROBLEM, n=4, max_tokens=2000, temperature=1.5, seed=7)
 Stub = grpc_pb.StudentServiceStub
 
@@ -29,6 +30,12 @@ def asked(request: GenerationRequest, digest: str) -> pb.GenerateRequest:
         n=request.n, temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed
     )
     return pb.GenerateRequest(model_digest=digest, problem=request.problem, sampling=sampling)
+
+
+def needs(client: StudentClient, ability: str) -> None:
+    """Skip where the engine says of itself that it can't do this."""
+    if not getattr(client.info, ability):
+        pytest.skip(f"{client.info.engine} says of itself: {ability} = False ({client.info.limits})")
 
 
 def idle(student: Served) -> bool:
@@ -50,7 +57,7 @@ def test_every_sample_comes_once(stub: Stub, client: StudentClient) -> None:
 
 
 def test_equal_requests_have_equal_samples(client: StudentClient) -> None:
-    assert client.info.seeded
+    needs(client, "seeded")
     assert client.generate(SHORT) == client.generate(SHORT)
 
 
@@ -74,7 +81,11 @@ def test_a_sample_ends_at_its_limit(client: StudentClient) -> None:
 
 
 def test_the_student_goes_on_without_repeating_the_prefix(client: StudentClient) -> None:
-    request = replace(SHORT, prefix="Tom has 3 + 4", temperature=0, n=1)
+    request = replace(GREEDY, prefix="Tom has 3 + 4")
+    if client.info.engine == "openai":
+        with pytest.raises(FieldError, match="prefix"):
+            client.generate(request)
+        return
     assert "Tom has 3 + 4" not in client.generate(request)[0].text
 
 
@@ -112,14 +123,14 @@ def test_what_cannot_be_served_is_refused_by_field_with_the_cure(
 ) -> None:
     with pytest.raises(FieldError) as caught:
         client.generate(request_)
-    assert (caught.value.field, bool(caught.value.cure)) == (field, True)
+    assert (caught.value.field.split("[")[0], bool(caught.value.cure)) == (field, True)
 
 
 def test_a_refused_request_leaves_the_service_as_it_was(client: StudentClient) -> None:
-    before = client.generate(SHORT)
+    before = client.generate(GREEDY)
     with pytest.raises(FieldError):
         client.generate(GenerationRequest("12 " * 40_000))
-    assert client.generate(SHORT) == before
+    assert client.generate(GREEDY) == before
 
 
 def test_another_model_than_expected_is_refused(stub: Stub, client: StudentClient) -> None:
@@ -144,12 +155,14 @@ def test_a_request_without_a_digest_is_refused(stub: Stub) -> None:
 
 
 def test_scores_come_back_in_order(client: StudentClient) -> None:
+    needs(client, "scores")
     texts = ["Tom has 3 + 4 = 7 apples.", "", "x", "Hi 😀 é漢字"]
     scores = client.score([ScoreRequest(PROBLEM, text) for text in texts])
     assert [one.spans[-1].end if one.spans else 0 for one in scores] == [len(text) for text in texts]
 
 
 def test_scores_do_not_depend_on_who_else_is_scored(client: StudentClient) -> None:
+    needs(client, "scores")
     requests = [ScoreRequest(PROBLEM, f"Tom has 3 + 4 = {number} apples." * 3) for number in range(12)]
     together, alone = client.score(requests), [client.score([request])[0] for request in requests[:3]]
     for one, other in zip(together, alone, strict=False):
@@ -157,6 +170,7 @@ def test_scores_do_not_depend_on_who_else_is_scored(client: StudentClient) -> No
 
 
 def test_one_bad_text_is_told_apart_and_the_others_are_scored(stub: Stub, client: StudentClient) -> None:
+    needs(client, "scores")
     digest = client.info.digest
     texts = ["fine", "12 " * 40_000, "fine too"]
     sent = [
@@ -168,6 +182,7 @@ def test_one_bad_text_is_told_apart_and_the_others_are_scored(stub: Stub, client
 
 
 def test_the_text_that_is_too_long_is_named(client: StudentClient) -> None:
+    needs(client, "scores")
     with pytest.raises(FieldError, match="text"):
         client.score([ScoreRequest(PROBLEM, "12 " * 40_000)])
 
@@ -208,15 +223,15 @@ def test_an_engine_that_sleeps_says_when_to_ask_again(student: Served, stub: Stu
 
 
 def test_an_engine_wakes_when_its_lease_is_given_back(client: StudentClient) -> None:
-    before = client.generate(SHORT)
+    before = client.generate(GREEDY)
     client.wake(client.sleep("the test", timedelta(minutes=5)))
-    assert client.generate(SHORT) == before
+    assert client.generate(GREEDY) == before
 
 
 def test_an_engine_wakes_by_itself_when_its_lease_ends(student: Served, client: StudentClient) -> None:
     client.sleep("the test", timedelta(seconds=0.3))
     assert eventually(lambda: student.host.state.up)
-    assert len(client.generate(SHORT)) == 2
+    assert len(client.generate(GREEDY)) == 1
 
 
 def test_a_second_holder_is_told_who_has_it(stub: Stub, client: StudentClient) -> None:
@@ -239,7 +254,7 @@ def test_concurrent_calls_share_the_engine(student: Served, client: StudentClien
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "no-such-model"])
 def test_an_unknown_model_is_refused_and_the_old_one_stays(client: StudentClient, source: str) -> None:
-    before = client.generate(SHORT)
+    before = client.generate(GREEDY)
     with pytest.raises((FieldError, UnsupportedError), match=source):
         client.load_model(source)
-    assert client.generate(SHORT) == before
+    assert client.generate(GREEDY) == before

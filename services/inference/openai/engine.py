@@ -141,12 +141,10 @@ class OpenAIEngine:
         raise UnsupportedError(f"{_NOT_HERE}, which takes no adapter from here; load it by its name there")
 
     async def sleep(self) -> None:
-        """Not this engine's."""
-        raise UnsupportedError(f"{_NOT_HERE}, whose memory can't be given back from here")
+        """Nothing to give back: the model runs elsewhere."""
 
     async def wake(self) -> None:
-        """Not this engine's."""
-        raise UnsupportedError(f"{_NOT_HERE}, which doesn't sleep")
+        """Nothing to take again."""
 
     async def close(self) -> None:
         """End the running requests and the connections."""
@@ -156,17 +154,18 @@ class OpenAIEngine:
         """One call a sample; FieldErrors come before the first is sent."""
         if self._settings.mode == "completions":
             return await self._completions(prompt, sampling)
-        model, need = self.info.model, Usage(estimate(prompt), sampling.max_tokens)
+        read = estimate(prompt)
+        if self._tokenizer is not None:
+            read = len((await self._encoded(prompt)).before)
+            _check_begin(self.info, read)
+        model, need = self.info.model, Usage(read, sampling.max_tokens)
         bodies = [chat_body(self._settings, model, prompt, sampling, index) for index in range(sampling.n)]
         return [Call("/chat/completions", model, "messages", body, need) for body in bodies]
 
     async def _completions(self, prompt: Prompt, sampling: Sampling) -> list[Call]:
         info, ids = self.info, (await self._encoded(prompt)).before
-        room = (info.context or len(ids) + sampling.max_tokens) - len(ids)
-        if room < 1:
-            problem = f"make {len(ids)} tokens, which leaves no room in the model's {info.context}"
-            raise FieldError("messages", problem, "shorten the messages or the prefix")
-        limit = min(sampling.max_tokens, room)
+        _check_begin(info, len(ids))
+        limit = min(sampling.max_tokens, info.context - len(ids)) if info.context else sampling.max_tokens
         given = ids if self._settings.token_ids else await self._sent_text(prompt)
         bodies = [completion_body(info.model, given, sampling, index, limit) for index in range(sampling.n)]
         return [Call("/completions", info.model, "messages", body, Usage(len(ids), limit)) for body in bodies]
@@ -249,6 +248,13 @@ class OpenAIEngine:
 def _scoring(model: str, way: Way, ids: Sequence[int]) -> Call:
     body = {"model": model, "prompt": list(ids), "temperature": 0, **way.fields}
     return Call("/completions", model, "text", body, Usage(len(ids), way.tokens_out))
+
+
+def _check_begin(info: ModelInfo, length: int) -> None:
+    """An answer needs room for one token, where the context is known."""
+    if info.context and length >= info.context:
+        problem = f"make {length} tokens, which leaves no room in the model's {info.context}"
+        raise FieldError("messages", problem, "shorten the messages or the prefix")
 
 
 async def _ended(tasks: Sequence[asyncio.Future[Sample]]) -> None:
