@@ -11,7 +11,7 @@ from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.retrying import asked_wait, wait_before
 from services.inference.openai.settings import OpenAISettings
 from shared.domain.model import ModelInfo
-from shared.errors import FieldError, UnavailableError, UnsupportedError
+from shared.errors import FieldError, UnavailableError
 
 WRONG = {
     "base_url": "localhost:8000",
