@@ -1,0 +1,1 @@
+"""The artifact store: the truth about everything that was accepted."""
