@@ -20,7 +20,7 @@ class TokenScores:
     Attributes:
         spans: code-point spans of the tokens in the scored text; T.
         surprisals: ``-log p(token | prompt, previous tokens)`` in nats; T.
-        ranks: 1-based rank of the token in the model's distribution; T.
+        ranks: 1-based rank of the token in the model's distribution, 0 where the engine doesn't tell it; T.
     """
 
     spans: tuple[Span, ...]

@@ -19,13 +19,14 @@ class CorpusStyle:
     Attributes:
         texts: how many texts were added (empty ones included).
         total: surprisals and tokens of all of them. quarters: the same by quarter.
-        ranks: sum of min(rank, 100). excess: sum of max(0, surprisal - band), nats.
+        ranks: sum of min(rank, 100), NaN once a rank is unknown.
+        excess: sum of max(0, surprisal - band), nats.
     """
 
     texts: int = 0
     total: Loss = field(default_factory=Loss)
     quarters: list[Loss] = field(default_factory=lambda: [Loss()] * 4)
-    ranks: int = 0
+    ranks: float = 0
     excess: float = 0.0
 
     def add(self, scores: TokenScores, band: NativeBand | None = None) -> None:
@@ -45,7 +46,7 @@ class CorpusStyle:
 
     @property
     def rsr(self) -> float:
-        """Rank-surprisal ratio of all texts; NaN where the surprisals add up to nothing."""
+        """Rank-surprisal ratio of all texts; NaN where the surprisals add up to 0 or a rank is unknown."""
         return self.ranks / self.total.nll if self.total.nll > 0 else float("nan")
 
 

@@ -56,7 +56,7 @@ def ledger(
         drift=finite(figures["drift"]),
         edit_drift=finite(figures["edit_drift"]),
         edit_cost=finite(figures["edit_cost"]),
-        reason=_missing(total.tokens, len(native.spans), edited, figures),
+        reason=_missing(refined, len(native.spans), edited, figures),
     )
 
 
@@ -85,8 +85,9 @@ def step_styles(scores: TokenScores, steps: Sequence[Step]) -> tuple[StepStyle, 
     )
 
 
-def _missing(tokens: int, native_tokens: int, edited: bool, figures: dict[str, float]) -> str | None:
+def _missing(refined: TokenScores, native_tokens: int, edited: bool, figures: dict[str, float]) -> str | None:
     """One readable reason for the figures that are missing although they were asked for."""
+    tokens = len(refined.spans)
     if tokens == 0:
         return "the refined text has no tokens"
     if edited and native_tokens == 0:
@@ -97,6 +98,8 @@ def _missing(tokens: int, native_tokens: int, edited: bool, figures: dict[str, f
         return "no token of the native text begins inside an edit"
     if tokens < 4:
         return "fewer than four tokens have no quarters"
+    if 0 in refined.ranks:
+        return "the scorer tells no ranks"
     if not math.isfinite(figures["rsr"]):
         return "the surprisals add up to nothing"
     return None

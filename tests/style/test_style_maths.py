@@ -93,6 +93,22 @@ def test_the_rank_surprisal_ratio_of_a_certain_text_is_nan() -> None:
     assert math.isnan(rank_surprisal_ratio(scores(0.0, 0.0)))
 
 
+def test_the_rank_surprisal_ratio_of_unknown_ranks_is_nan() -> None:
+    assert math.isnan(rank_surprisal_ratio(TokenScores((Span(0, 1), Span(1, 2)), (2.0, 3.0), (7, 0))))
+
+
+def test_a_file_with_an_unknown_rank_has_no_ratio() -> None:
+    style = CorpusStyle()
+    style.add(scores(1.0, 2.0))
+    style.add(scores(1.0, 2.0, rank=0))
+    assert math.isnan(style.rsr)
+
+
+def test_a_ledger_says_that_ranks_are_unknown() -> None:
+    made = ledger("s@1", INFO, EMPTY, scores(1.0, 2.0, 1.0, 2.0, rank=0), (), [], [], FLAT)
+    assert (made.rsr, made.reason) == (None, "the scorer tells no ranks")
+
+
 def test_the_band_is_the_95th_percentile_of_each_quarter() -> None:
     texts = [[float(i), 10.0 + i, 20.0, 30.0] for i in range(1, 21)]
     assert fit_band(texts).quarters == pytest.approx((19.0, 29.0, 20.0, 30.0), abs=2e-3)
