@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from services.embedded.composition import ScorerKind, load
+from services.embedded.composition import load
 from services.embedded.scorables import Scorable, read_scorables
+from services.pipeline.assembly import ScorerKind
 from shared.domain import NativeBand, TokenScores
 from shared.errors import FieldError
 from shared.jsonl import BadLine, dump_line
