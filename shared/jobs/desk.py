@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.errors import IntegrityError, NotFoundError
 from shared.jobs.layout import LIVE, JobKey, ShardId
-from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Progress, ShardOutcome, summed
+from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
 from shared.store.base import Store
 
 # Outcomes are immutable, so they may be remembered for as long as there is room.
@@ -33,6 +33,17 @@ class JobDesk:
         """Jobs that are not known to be done, by tenant and age."""
         keys = self.store.list(LIVE, after, limit)
         return [JobKey.of_live(key) for key in keys]
+
+    def prepared(self, order: JobOrder) -> Prepared | None:
+        """What the job is bound to; None before it is prepared."""
+        try:
+            return Prepared.from_bytes(self.store.get(order.key.prepared))
+        except NotFoundError:
+            return None
+
+    def prepare(self, order: JobOrder, prepared: Prepared) -> bool:
+        """Bind the job; False where it is bound already, and then that holds."""
+        return self.store.put_if_absent(order.key.prepared, prepared.to_bytes())
 
     def outcome(self, order: JobOrder, shard: ShardId) -> ShardOutcome | None:
         """How a shard ended; None while it is open."""
@@ -98,6 +109,8 @@ class JobDesk:
 
     def finish(self, order: JobOrder, end: JobEnd) -> bool:
         """Say how a job ended, once; False where somebody said so before."""
+        if order.webhook is not None and not self.store.exists(order.key.done):
+            self.store.put(order.key.webhook, b"")
         won = self.store.put_if_absent(order.key.done, end.to_bytes())
         self.store.delete(order.key.live)
         return won

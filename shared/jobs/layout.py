@@ -2,8 +2,10 @@
 
 ```
 live/TENANT/JOB                          a job that is accepted and not yet done (one small object each)
+webhooks/TENANT/JOB                      a job whose webhook is still to be told that it is done
 t/TENANT/jobs/JOB/job                    the order, written last: from then on the job is accepted
 t/TENANT/jobs/JOB/input/NNNNNN           lines of root shard N, as they came
+t/TENANT/jobs/JOB/prepared               profile and engines that the job is bound to, once
 t/TENANT/jobs/JOB/shards/S/outcome       commit | split | cancelled, once
 t/TENANT/jobs/JOB/shards/S/attempts/A    one small object an attempt
 t/TENANT/jobs/JOB/shards/S/segments/N.A  progress of an attempt
@@ -22,12 +24,15 @@ A root shard is called by its number, ``000012``; a part of it by the lines that
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.errors import IntegrityError
 
 _PART = re.compile(r"(\d{6,})(?:-(\d+)-(\d+))?")
 LIVE = "live/"
+WEBHOOKS = "webhooks/"
+_MOST_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,6 +56,16 @@ class JobKey:
     def order(self) -> str:
         """The order itself."""
         return f"{self.folder}job"
+
+    @property
+    def webhook(self) -> str:
+        """The object that says that its webhook is still to be told."""
+        return f"{WEBHOOKS}{self.tenant}/{self.job}"
+
+    @property
+    def prepared(self) -> str:
+        """Profile and engines that every shard must find."""
+        return f"{self.folder}prepared"
 
     @property
     def cancelled(self) -> str:
@@ -107,10 +122,22 @@ class ShardId:
         """Its lines within the root, which holds `lines` of them."""
         return (self.start or 0, lines if self.stop is None else self.stop)
 
-    def halves(self, lines: int) -> tuple[ShardId, ShardId]:
-        """The two shards that it is split into; it must hold at least two lines."""
+    def parts(self, lines: int) -> tuple[ShardId, ...]:
+        """The shards, at most 16, that it is split into; it must hold at least two lines."""
         start, stop = self.span(lines)
         if stop - start < 2:
             raise IntegrityError(f"shard {self} holds one line and can't be split")
-        middle = (start + stop) // 2
-        return ShardId(self.root, start, middle), ShardId(self.root, middle, stop)
+        step = -(-(stop - start) // _MOST_PARTS)
+        return tuple(ShardId(self.root, at, min(at + step, stop)) for at in range(start, stop, step))
+
+    def lineage(self, lines: int) -> Iterator[ShardId]:
+        """The root, and every part of a part down to this one."""
+        shard, wanted = ShardId(self.root), self.span(lines)
+        yield shard
+        while shard != self:
+            shard = next(part for part in shard.parts(lines) if _within(wanted, part.span(lines)))
+            yield shard
+
+
+def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]

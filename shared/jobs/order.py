@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import IntegrityError
+from shared.identity import Setting
 from shared.jobs.layout import JobKey, ShardId
 
 FORMAT = "idiolect.job/1"
@@ -69,6 +70,28 @@ class JobOrder:
     def roots(self) -> range:
         """Numbers of the root shards."""
         return range(self.shards)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a job is bound to before its first shard.
+
+    Attributes:
+        profile: id of the student's profile; None where style is not judged.
+        identity: engines and digests by dotted name; whoever finds others must not go on.
+    """
+
+    profile: str | None
+    identity: Mapping[str, Setting] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """As it stands in the store."""
+        return _dumped(asdict(self))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Prepared:
+        """What `to_bytes` wrote."""
+        return cls(**_loaded(data))
 
 
 class Fate(StrEnum):
