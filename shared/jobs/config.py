@@ -1,4 +1,4 @@
-"""What a caller can choose about a job, the same for every operation; an order holds it complete with defaults."""
+"""What a caller can choose about a job; an order holds it complete with defaults."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class JobConfig:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> JobConfig:
-        """The settings that a caller gave, with defaults for the rest. FieldError names what can't be used."""
+        """What a caller gave, with defaults for the rest. FieldError names what can't be used."""
         named = {_RENAMED.get(name, name): value for name, value in given.items()}
         known = {field.name: field for field in fields(cls)}
         for name, value in named.items():
@@ -75,7 +75,12 @@ class JobConfig:
         return settings
 
 
-_KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
 
 
 def _check_kind(name: str, value: object, written: str) -> None:

@@ -1,7 +1,7 @@
-"""Hints through Redis: nothing is lost where they are lost, because the store is looked through again and again.
+"""Hints through Redis: nothing is lost with them, because the store is looked through again and again.
 
-A message of a task is what Celery's protocol 2 asks for, as its Redis transport lays it into a list; so whoever
-sends one needs no Celery.
+A message of a task is what Celery's protocol 2 asks for, as its Redis transport lays it into a list; so
+whoever sends one needs no Celery.
 """
 
 from __future__ import annotations
