@@ -1,8 +1,8 @@
-"""What the pipeline tells Prometheus. Safe under several processes where PROMETHEUS_MULTIPROC_DIR is set first.
+"""What the pipeline tells Prometheus, added up over the processes that share PROMETHEUS_MULTIPROC_DIR.
 
 | metric | type | labels |
 |---|---|---|
-| idiolect_trajectories_total | counter: lines that were settled; work done twice counts twice | operation, outcome |
+| idiolect_trajectories_total | counter: lines settled, repeated work included | operation, outcome |
 | idiolect_trajectories_in_flight | gauge | operation |
 | idiolect_stage_duration_seconds | histogram | stage: prepare, shard, answer |
 | idiolect_shards_total | counter | state: commit, split, cancelled, given_back |
@@ -48,7 +48,9 @@ class WorkMetrics:
             buckets=SECONDS,
             registry=registry,
         )
-        self._shards = Counter("idiolect_shards", "Shards by what became of them.", ("state",), registry=registry)
+        self._shards = Counter(
+            "idiolect_shards", "Shards by what became of them.", ("state",), registry=registry
+        )
 
     def settled(self, operation: str, outcome: str) -> None:
         """A line is settled."""

@@ -1,4 +1,4 @@
-"""Leases in Redis: hints about who works on what, so that nobody works in vain. Correctness never rests on them."""
+"""Leases in Redis: hints about who works on what. Correctness never rests on them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from shared.jobs.nudge import PREFIX
 _LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 20
 QUEUED_SECONDS = 30
+PREPARE = "prepare"
+"""The part of a job that comes before its shards."""
 _RENEWALS = 4
 _HOST = socket.gethostname()
 _RELEASE = """if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"""
 _RENEW = """local held = redis.call('get', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
 redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[2]) return 1"""
-_TAKE_OVER = """if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'EX', ARGV[3]) return 1 end
-return 0"""
+_TAKE_OVER = """if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[1], ARGV[2], 'EX', ARGV[3]) return 1"""
 
 
 class Leases:
@@ -48,7 +50,7 @@ class Leases:
     def is_free(self, key: JobKey, part: str) -> bool:
         """Whether nobody works on it and nobody is about to."""
         held, queued = self._redis.mget(_lease(key, part), _queued(key, part))
-        return queued is None and (held is None or _is_dead(held))
+        return queued is None and not (isinstance(held, bytes) and not _is_dead(held))
 
     def is_held(self, key: JobKey, part: str) -> bool:
         """Whether a living worker holds it."""

@@ -38,7 +38,7 @@ class Patience:
             if stop.is_set():
                 raise Stopped
             try:
-                return call()
+                result = call()
             except UnavailableError as error:
                 until = until or time.monotonic() + self.most
                 wanted = error.retry_after if isinstance(error, BusyError) else pause
@@ -48,3 +48,8 @@ class Patience:
                     raise
                 stop.wait(wanted * random.uniform(0.8, 1.2))
                 pause = min(self.longest, 2 * pause)
+            else:
+                # A result that came while calls were aborted may tell of that and not of the line.
+                if stop.is_set():
+                    raise Stopped
+                return result

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from services.pipeline.metrics import WorkMetrics
 from services.pipeline.work.attempts import MOST_FRUITLESS, Attempts
@@ -28,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 SEGMENT_LINES = 64
 SEGMENT_SECONDS = 5.0
 LOOK_SECONDS = 2.0
+SHARD_SECONDS = 1200.0
+"""A shard that takes longer is given back, so that others get their turn."""
 
 
 class Ended(StrEnum):
@@ -84,9 +87,9 @@ class ShardWork:
         with self._watched() as stop, self._pool(stop) as begin:
             running: set[Future[Line]] = set()
             waiting = iter(wanted)
-            written = time.monotonic()
+            written, until = time.monotonic(), time.monotonic() + SHARD_SECONDS
             while True:
-                running |= {begin(raw) for raw, _ in zip(waiting, range(self.at_once - len(running)), strict=False)}
+                running |= {begin(raw) for raw in islice(waiting, self.at_once - len(running))}
                 if not running:
                     return
                 done, running = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
@@ -94,6 +97,8 @@ class ShardWork:
                 if len(self._fresh) >= SEGMENT_LINES or time.monotonic() - written >= SEGMENT_SECONDS:
                     self._write(segments)
                     written = time.monotonic()
+                if time.monotonic() > until:
+                    raise UnavailableError(f"it took longer than {SHARD_SECONDS:g} s at one go")
 
     def _collect(self, done: set[Future[Line]]) -> None:
         """Keeps what was finished, even where another line of the same moment broke."""

@@ -1,0 +1,135 @@
+"""The reconciler: goes through the jobs in the store, ends those that are done, and keeps the queue filled.
+
+Every host runs it, after each nudge and every few seconds. Redis may have forgotten everything: whatever has
+no outcome in the store and no living lease is queued again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from redis import Redis
+
+from services.pipeline.dispatch.closing import close_cancelled, finish
+from services.pipeline.dispatch.leases import PREPARE, Leases
+from services.pipeline.dispatch.turns import Turns
+from services.pipeline.metrics import Backlog
+from shared.errors import IdiolectError, NotFoundError, UnavailableError
+from shared.jobs.desk import JobDesk
+from shared.jobs.layout import LIVE, JobKey
+from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key
+from shared.jobs.order import JobOrder
+from shared.store import every_key
+
+_LOG = logging.getLogger(__name__)
+SHARD_TASK = "shard.work"
+PREPARE_TASK = "job.prepare"
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass
+class _Job:
+    order: JobOrder
+    prepared: bool = False
+    first_open: int = 0
+
+
+class Dispatcher:
+    """Gives work out, at most `room` messages ahead of the workers."""
+
+    def __init__(self, desk: JobDesk, redis: Redis, room: int) -> None:
+        self._desk, self._redis, self._room = desk, redis, room
+        self._leases, self._turns = Leases(redis), Turns(redis)
+        self._jobs: OrderedDict[JobKey, _Job] = OrderedDict()
+        self._live: list[JobKey] = []
+
+    def round(self) -> None:
+        """One look at everything. UnavailableError, RedisError: nothing is wrong, look again later."""
+        self._live = [JobKey.of_live(key) for key in every_key(self._desk.store, LIVE)]
+        opened = {key: job for key in self._live if (job := self._open(key)) is not None}
+        self._fill(opened)
+
+    def backlog(self) -> Backlog:
+        """What waits."""
+        depths = {name: int(self._redis.llen(queue_key(name))) for name in (BULK, INTERACTIVE)}
+        ages = [time.time() - job.order.created for key in self._live if (job := self._jobs.get(key))]
+        return Backlog(depths, len(self._live), max(ages, default=0.0))
+
+    def _open(self, key: JobKey) -> _Job | None:
+        """The job if there is work to give out; a job that breaks here must not keep others waiting."""
+        try:
+            return self._looked_at(key)
+        except UnavailableError:
+            raise
+        except IdiolectError as error:
+            _LOG.error("job %s can't be looked at: %s", key.job, error)
+            return None
+
+    def _looked_at(self, key: JobKey) -> _Job | None:
+        job = self._known(key)
+        if job is None or self._is_over(key):
+            return None
+        order = job.order
+        if self._desk.is_cancelled(key):
+            if close_cancelled(self._desk, self._leases, order):
+                finish(self._desk, order)
+            return None
+        job.first_open = self._desk.first_open(order, job.first_open)
+        if job.first_open == order.shards:
+            finish(self._desk, order)
+            return None
+        return job
+
+    def _is_over(self, key: JobKey) -> bool:
+        """Whether the job is done; whoever said so may have been killed before it was taken from the list."""
+        if self._desk.end(key) is None:
+            return False
+        self._desk.store.delete(key.live)
+        self._jobs.pop(key, None)
+        return True
+
+    def _known(self, key: JobKey) -> _Job | None:
+        """The job; None while it isn't accepted yet, or where it never will be."""
+        if key not in self._jobs:
+            try:
+                self._jobs[key] = _Job(self._desk.order(key))
+            except NotFoundError:
+                return None
+            while len(self._jobs) > _MOST_REMEMBERED:
+                self._jobs.popitem(last=False)
+        return self._jobs[key]
+
+    def _fill(self, jobs: dict[JobKey, _Job]) -> None:
+        room = self._room - int(self._redis.llen(queue_key(BULK)))
+        waiting = {key: self._parts(job) for key, job in jobs.items()}
+        while room > 0 and waiting:
+            key = self._turns.in_order([*waiting])[0]
+            part = next(waiting[key], None)
+            if part is None:
+                del waiting[key]
+                continue
+            self._give_out(key, part)
+            room -= 1
+
+    def _parts(self, job: _Job) -> Iterator[str]:
+        """What of a job can be given out, first things first."""
+        key = job.order.key
+        job.prepared = job.prepared or self._desk.prepared(job.order) is not None
+        if not job.prepared:
+            names = iter([PREPARE])
+        else:
+            names = (str(shard) for shard in self._desk.open_shards(job.order, job.first_open))
+        for name in names:
+            if self._leases.is_free(key, name) and self._leases.mark_queued(key, name):
+                yield name
+
+    def _give_out(self, key: JobKey, part: str) -> None:
+        if part == PREPARE:
+            post(self._redis, PREPARE_TASK, [key.tenant, key.job], BULK)
+        else:
+            post(self._redis, SHARD_TASK, [key.tenant, key.job, part], BULK)
+        self._turns.took(key)
