@@ -26,7 +26,7 @@ def celery_app(url: str) -> Celery:
     """The application on one Redis."""
     app = Celery("idiolect", broker=url, set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(BULK), Queue(INTERACTIVE)],
+        task_queues=[Queue(name, routing_key=name) for name in (BULK, INTERACTIVE)],
         task_default_queue=BULK,
         task_serializer="json",
         accept_content=["json"],

@@ -1,4 +1,4 @@
-"""``python -m services.pipeline.queueing.worker QUEUE PROCESSES``: a Celery worker that ends with its parent."""
+"""``python -m services.pipeline.queueing.worker QUEUE PROCESSES``: a worker that ends with its parent."""
 
 from __future__ import annotations
 
