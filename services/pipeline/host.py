@@ -28,6 +28,7 @@ from shared.rpc.server import split_address
 from shared.store import open_store, prove
 
 _LOG = logging.getLogger(__name__)
+WORKER = "services.pipeline.queueing.worker"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _RETRY_SECONDS = 1.0
 _LONGEST_WAIT = 1.0
@@ -44,7 +45,9 @@ class _Worker:
 class Host:
     """Runs until `stop` is called; for the main thread."""
 
-    def __init__(self, settings: PipelineSettings) -> None:
+    def __init__(self, settings: PipelineSettings, worker: str = WORKER) -> None:
+        """`worker` is the module that its workers run."""
+        self._worker = worker
         self._settings = settings
         self._store = open_store(settings.store)
         self._redis = connected(settings.redis_url)
@@ -66,7 +69,7 @@ class Host:
                 _publish(address, self._settings.ready_file)
                 while not self._over.is_set():
                     for worker in workers:
-                        _keep(worker, folder)
+                        _keep(worker, self._worker, folder)
                     self._round()
 
     def _round(self) -> None:
@@ -108,13 +111,13 @@ class Host:
                     worker.process.wait()
 
 
-def _keep(worker: _Worker, folder: str) -> None:
+def _keep(worker: _Worker, module: str, folder: str) -> None:
     """Starts the worker if it doesn't run."""
     if worker.process is not None and (code := worker.process.poll()) is None:
         return
     if worker.process is not None:
         _LOG.warning("the worker of queue %s ended (%s) and is started again", worker.queue, code)
-    command = [sys.executable, "-m", "services.pipeline.queueing.worker", worker.queue, str(worker.processes)]
+    command = [sys.executable, "-m", module, worker.queue, str(worker.processes)]
     worker.process = subprocess.Popen(command, env={**os.environ, _FOLDER: folder})
 
 

@@ -1,4 +1,4 @@
-"""A whole pipeline of real processes: Redis server, student, oracle, hosts of workers, and a store on disk."""
+"""A whole pipeline of real processes: Redis server, student, oracle, hosts of workers, a store on disk."""
 
 from __future__ import annotations
 

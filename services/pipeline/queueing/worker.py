@@ -7,22 +7,26 @@ import os
 import signal
 import sys
 
+from services.pipeline.queueing.app import app
+from services.pipeline.queueing.tasks import register
+from services.pipeline.settings import PipelineSettings
+from services.pipeline.work.bench import Bench
+from services.pipeline.work.operations import MakeWork, line_work
 from shared.logs import log_to_stderr
+from shared.rpc.settings import from_environment
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> int:
-    """Work until SIGTERM, which lets running tasks end."""
+def main(make: MakeWork = line_work) -> int:
+    """Work until SIGTERM, which lets running tasks end; the lines are worked as `make` says."""
     queue, processes = sys.argv[1:]
     log_to_stderr()
     end_with_parent()
-    import services.pipeline.queueing.tasks  # noqa: F401 - registers them
-    from services.pipeline.queueing.app import app
-
+    register(lambda: Bench(from_environment(PipelineSettings), make))
     options = ["--pool=prefork", f"--concurrency={processes}", f"--queues={queue}", f"--hostname={queue}@%h"]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
-    app.worker_main(["worker", *options, *quiet])
+    quiet = ["--quiet", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
+    app.worker_main([*quiet[:1], "worker", *options, *quiet[1:]])
     return 0
 
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 
 from redis import Redis
 
@@ -15,6 +14,7 @@ from services.pipeline.metrics import WorkMetrics, work_metrics
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.work.answer import answered
 from services.pipeline.work.engines import Engines
+from services.pipeline.work.operations import MakeWork, line_work
 from services.pipeline.work.patience import Patience
 from services.pipeline.work.prepare import prepare, prepared_work
 from services.pipeline.work.shard import Ended, ShardWork
@@ -24,7 +24,6 @@ from shared.jobs.interactive import answer, question
 from shared.jobs.layout import JobKey, ShardId
 from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import JobEnd, JobOrder, JobState
-from shared.rpc.settings import from_environment
 from shared.store import open_store
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +34,8 @@ Work = Callable[[Engines], None]
 class Bench:
     """Does one task at a time."""
 
-    def __init__(self, settings: PipelineSettings) -> None:
+    def __init__(self, settings: PipelineSettings, make: MakeWork = line_work) -> None:
+        self._make = make
         self._settings = settings
         self._desk = JobDesk(open_store(settings.store))
         self._redis: Redis = connected(settings.redis_url)
@@ -48,7 +48,7 @@ class Bench:
         order = self._open(JobKey(tenant, job))
         if order is None or self._desk.prepared(order) is not None:
             return
-        self._held(order, PREPARE, lambda engines: prepare(self._desk, order, engines))
+        self._held(order, PREPARE, lambda engines: prepare(self._desk, order, engines, self._make))
 
     def shard(self, tenant: str, job: str, shard: str) -> None:
         """Work a shard, unless it is decided or another worker does so."""
@@ -95,7 +95,7 @@ class Bench:
 
     def _work(self, order: JobOrder, shard: ShardId, engines: Engines) -> None:
         stop = threading.Event()
-        bound = self._patience.through(lambda: prepared_work(self._desk, order, engines), stop)
+        bound = self._patience.through(lambda: prepared_work(self._desk, order, engines, self._make), stop)
         work = ShardWork(
             self._desk,
             order,
@@ -116,9 +116,3 @@ class Bench:
         _LOG.error("job %s fails: %s", order.key.job, error)
         counts = self._desk.progress(order).counts
         self._desk.finish(order, JobEnd(JobState.FAILED, time.time(), counts, str(error)))
-
-
-@cache
-def bench() -> Bench:
-    """The one of this process."""
-    return Bench(from_environment(PipelineSettings))

@@ -41,6 +41,14 @@ class LineWork(Protocol):
         ...
 
 
+class MakeWork(Protocol):
+    """Puts an operation together over the services; `line_work` is the one there is."""
+
+    def __call__(
+        self, operation: Operation, config: JobConfig, engines: Engines, profile: StudentProfile | None
+    ) -> LineWork: ...
+
+
 def line_work(
     operation: Operation, config: JobConfig, engines: Engines, profile: StudentProfile | None
 ) -> LineWork:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.pipeline.work.engines import Engines
 from services.pipeline.work.lines import job_lines
-from services.pipeline.work.operations import LineWork, line_work, needs_profile, samples
+from services.pipeline.work.operations import LineWork, MakeWork, needs_profile, samples
 from shared.domain import StudentProfile
 from shared.errors import IntegrityError
 from shared.identity import check_drift
@@ -13,24 +13,24 @@ from shared.jobs.desk import JobDesk
 from shared.jobs.order import JobOrder, Prepared
 
 
-def prepare(desk: JobDesk, order: JobOrder, engines: Engines) -> None:
+def prepare(desk: JobDesk, order: JobOrder, engines: Engines, make: MakeWork) -> None:
     """Bind the job, once. InputError where no profile can be had for it."""
     config = JobConfig.of(order.config)
     profile = None
     if needs_profile(order.operation, config):
         profile = _known(config, engines) or _fitted(desk, order, config, engines)
-    work = line_work(order.operation, config, engines, profile)
+    work = make(order.operation, config, engines, profile)
     desk.prepare(order, Prepared(None if profile is None else profile.id, work.identity()))
 
 
-def prepared_work(desk: JobDesk, order: JobOrder, engines: Engines) -> LineWork:
+def prepared_work(desk: JobDesk, order: JobOrder, engines: Engines, make: MakeWork) -> LineWork:
     """The operation as the job is bound to it. DriftError where other engines are found now."""
     prepared = desk.prepared(order)
     if prepared is None:
         raise IntegrityError(f"job {order.key.job} is not prepared")
     config = JobConfig.of(order.config)
     profile = None if prepared.profile is None else engines.student.profile(prepared.profile)
-    work = line_work(order.operation, config, engines, profile)
+    work = make(order.operation, config, engines, profile)
     check_drift(prepared.identity, work.identity())
     return work
 
