@@ -30,6 +30,7 @@ from shared.store import open_store, prove
 _LOG = logging.getLogger(__name__)
 WORKER = "services.pipeline.queueing.worker"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_DRAIN_FILE = "IDIOLECT_DRAIN_FILE"
 _RETRY_SECONDS = 1.0
 _LONGEST_WAIT = 1.0
 _AHEAD = 2
@@ -103,6 +104,7 @@ class Host:
         try:
             yield workers
         finally:
+            Path(_drain_file(folder)).touch()
             for worker in workers:
                 if worker.process is not None:
                     worker.process.terminate()
@@ -118,7 +120,13 @@ def _keep(worker: _Worker, module: str, folder: str) -> None:
     if worker.process is not None:
         _LOG.warning("the worker of queue %s ended (%s) and is started again", worker.queue, code)
     command = [sys.executable, "-m", module, worker.queue, str(worker.processes)]
-    worker.process = subprocess.Popen(command, env={**os.environ, _FOLDER: folder})
+    worker.process = subprocess.Popen(
+        command, env={**os.environ, _FOLDER: folder, _DRAIN_FILE: _drain_file(folder)}
+    )
+
+
+def _drain_file(folder: str) -> str:
+    return f"{folder}/draining"
 
 
 def _publish(address: str, path: Path | None) -> None:

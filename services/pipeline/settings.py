@@ -22,20 +22,21 @@ class PipelineSettings(BaseSettings):
         pipeline_interactive: processes that are reserved for requests whose sender waits.
         pipeline_in_flight: most lines of one shard in flight.
         pipeline_patience: seconds for which a line waits for a service that is gone.
+        drain_file: once it is there, workers give their shards back; a host tells its workers which.
         pipeline_reconcile: seconds after which the store is looked through without a nudge.
     """
 
     model_config = SettingsConfigDict(env_prefix="IDIOLECT_", env_ignore_empty=True, populate_by_name=True)
 
     redis: str = Field(
-        "redis://127.0.0.1:6379/0", validation_alias=AliasChoices("IDIOLECT_REDIS", "IDIOLECT_REDIS_ADDRESS")
+        "redis://127.0.0.1:6379/0", validation_alias=AliasChoices("IDIOLECT_REDIS_ADDRESS", "IDIOLECT_REDIS")
     )
     store: str = "file:out/store"
     student: str = Field(
-        "127.0.0.1:50051", validation_alias=AliasChoices("IDIOLECT_STUDENT", "IDIOLECT_STUDENT_ADDRESS")
+        "127.0.0.1:50051", validation_alias=AliasChoices("IDIOLECT_STUDENT_ADDRESS", "IDIOLECT_STUDENT")
     )
     oracle: str = Field(
-        "127.0.0.1:50052", validation_alias=AliasChoices("IDIOLECT_ORACLE", "IDIOLECT_ORACLE_ADDRESS")
+        "127.0.0.1:50052", validation_alias=AliasChoices("IDIOLECT_ORACLE_ADDRESS", "IDIOLECT_ORACLE")
     )
     pipeline_concurrency: int = Field(2, ge=1)
     pipeline_interactive: int = Field(1, ge=0)
@@ -45,6 +46,7 @@ class PipelineSettings(BaseSettings):
     metrics_listen: str = "127.0.0.1:0"
     port: int | None = None
     ready_file: Path | None = None
+    drain_file: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authority: Path | None = None
@@ -53,6 +55,10 @@ class PipelineSettings(BaseSettings):
     def redis_url(self) -> str:
         """The address with its scheme."""
         return self.redis if "://" in self.redis else f"redis://{self.redis}/0"
+
+    def draining(self) -> bool:
+        """Whether the host of this worker comes to its end."""
+        return self.drain_file is not None and self.drain_file.exists()
 
     def targets(self) -> EngineTargets:
         """Where the services are."""

@@ -104,6 +104,7 @@ class Bench:
             bound,
             self._patience,
             self._metrics,
+            self._settings.draining,
             self._settings.pipeline_in_flight,
         )
         if work.run() is Ended.GIVEN_BACK:

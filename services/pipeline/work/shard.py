@@ -47,6 +47,7 @@ class ShardWork:
     Attributes:
         work: the operation, over `engines`, which are cut when the job is cancelled.
         at_once: most lines in flight. patience: with services that are gone.
+        draining: whether this worker comes to its end, and has to give the shard back.
     """
 
     desk: JobDesk
@@ -56,6 +57,7 @@ class ShardWork:
     work: LineWork
     patience: Patience
     metrics: WorkMetrics
+    draining: Callable[[], bool]
     at_once: int = 32
     _lines: dict[int, Line] = field(default_factory=dict)
     _fresh: list[Line] = field(default_factory=list)
@@ -75,8 +77,10 @@ class ShardWork:
         try:
             self._work_all(wanted, segments)
         except UnavailableError as error:
-            return self._give_back(attempts, attempt, segments, error)
+            return self._give_back(attempts, attempt, segments, str(error))
         except Stopped:
+            if not self._is_cancelled():
+                return self._give_back(attempts, attempt, segments, "the worker comes to its end")
             return self._decide(attempt, Fate.CANCELLED)
         return self._decide(attempt, Fate.COMMIT)
 
@@ -136,12 +140,12 @@ class ShardWork:
 
     @contextmanager
     def _watched(self) -> Iterator[threading.Event]:
-        """An event that is set, and the engines cut, soon after somebody cancels the job."""
+        """An event that is set, and the engines cut, soon after somebody cancels the job or ends the worker."""
         stop, over = threading.Event(), threading.Event()
 
         def look() -> None:
             while not over.wait(LOOK_SECONDS):
-                if self._is_cancelled():
+                if self.draining() or self._is_cancelled():
                     stop.set()
                     self.engines.cut()
                     return
@@ -181,11 +185,9 @@ class ShardWork:
         self._lines[raw.number] = line = self.work.condemn(raw, reason)
         self.metrics.settled(self.order.operation, line.outcome)
 
-    def _give_back(
-        self, attempts: Attempts, attempt: str, segments: Segments, error: UnavailableError
-    ) -> Ended:
+    def _give_back(self, attempts: Attempts, attempt: str, segments: Segments, reason: str) -> Ended:
         self._write(segments)
         attempts.give_back(attempt)
         self.metrics.given_back()
-        _LOG.warning("shard %s of job %s is given back: %s", self.shard, self.order.key.job, error)
+        _LOG.warning("shard %s of job %s is given back: %s", self.shard, self.order.key.job, reason)
         return Ended.GIVEN_BACK
