@@ -120,9 +120,8 @@ def _keep(worker: _Worker, module: str, folder: str) -> None:
     if worker.process is not None:
         _LOG.warning("the worker of queue %s ended (%s) and is started again", worker.queue, code)
     command = [sys.executable, "-m", module, worker.queue, str(worker.processes)]
-    worker.process = subprocess.Popen(
-        command, env={**os.environ, _FOLDER: folder, _DRAIN_FILE: _drain_file(folder)}
-    )
+    told = {_FOLDER: folder, _DRAIN_FILE: _drain_file(folder)}
+    worker.process = subprocess.Popen(command, env={**os.environ, **told})
 
 
 def _drain_file(folder: str) -> str:

@@ -138,7 +138,7 @@ class House:
         lines: Iterable[bytes],
         operation: Operation = Operation.REFINE,
         tenant: str = "acme",
-        lines_a_shard: int = 64,
+        lines_a_shard: int = 32,
         **config: Any,
     ) -> JobOrder:
         """An accepted job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,13 +13,14 @@ from services.embedded.refining import Order, refine
 from shared.jobs.interactive import Asked, ask
 from shared.jobs.order import JobOrder, JobState, Operation
 
-LINES = 600
+LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "256"))
+"""`make test-kill` asks for more."""
 
 
 @pytest.fixture(scope="module")
 def lines(real_lines: list[bytes]) -> list[bytes]:
     """Real solutions, most of them more than once."""
-    return (real_lines * 3)[:LINES]
+    return (real_lines * (1 + LINES // len(real_lines)))[:LINES]
 
 
 @pytest.fixture
@@ -118,13 +120,13 @@ def test_a_bad_line_is_recorded_and_the_job_goes_on(
 def test_a_cancelled_job_ends_soon_and_keeps_what_was_finished(
     house: House, workers: None, lines: list[bytes]
 ) -> None:
-    order = house.submit(lines * 5, scorer="none")
+    order = house.submit(lines * 8, scorer="none")
     eventually(lambda: decided(house, order) >= 1, "the first shard")
     house.desk.cancel(order)
     end = house.end_of(order, 30)
     kept = len(list(house.desk.results(order)))
     assert end.state is JobState.CANCELLED
-    assert 0 < kept == sum(end.counts.values()) < LINES * 5
+    assert 0 < kept == sum(end.counts.values()) < LINES * 8
 
 
 def test_a_small_job_is_not_starved_by_a_huge_one(

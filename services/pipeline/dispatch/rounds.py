@@ -49,8 +49,9 @@ class Dispatcher:
 
     def round(self) -> None:
         """One look at everything. UnavailableError, RedisError: nothing is wrong, look again later."""
-        self._live = [JobKey.of_live(key) for key in every_key(self._desk.store, LIVE)]
-        opened = {key: job for key in self._live if (job := self._open(key)) is not None}
+        live = [JobKey.of_live(key) for key in every_key(self._desk.store, LIVE)]
+        opened = {key: job for key in live if (job := self._open(key)) is not None}
+        self._live = [*opened]
         self._fill(opened)
 
     def backlog(self) -> Backlog:

@@ -140,7 +140,7 @@ class ShardWork:
 
     @contextmanager
     def _watched(self) -> Iterator[threading.Event]:
-        """An event that is set, and the engines cut, soon after somebody cancels the job or ends the worker."""
+        """An event that is set, and the engines cut, soon after the job is cancelled or the worker ends."""
         stop, over = threading.Event(), threading.Event()
 
         def look() -> None:
