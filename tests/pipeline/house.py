@@ -25,6 +25,8 @@ from shared.jobs.order import JobEnd, JobOrder, Operation
 from shared.store import open_store
 
 PATIENCE_SECONDS = 150.0
+LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "256"))
+"""`make test-kill` asks for more."""
 _POLL_SECONDS = 0.05
 
 
@@ -87,8 +89,9 @@ class House:
         self.store = open_store(f"file:{folder / 'store'}")
         self.desk = JobDesk(self.store)
         self.parts: list[Part] = []
+        self.named: dict[str, Part] = {}
         self.addresses: dict[str, str] = {}
-        self.redis_part = self.part(
+        self.part(
             [str(get_binary_path()), "--port", str(self.port), "--save", "", "--dir", str(folder)], "redis"
         )
         self.redis = connected(f"redis://127.0.0.1:{self.port}/0")
@@ -101,8 +104,9 @@ class House:
             return False
 
     def part(self, command: Sequence[str], name: str, environment: dict[str, str] | None = None) -> Part:
-        self.parts.append(Part(command, environment or {}, self.folder / f"{name}.log"))
-        return self.parts[-1]
+        self.named[name] = Part(command, environment or {}, self.folder / f"{name}.log")
+        self.parts.append(self.named[name])
+        return self.named[name]
 
     def service(self, name: str, **environment: str) -> Part:
         """A student or an oracle; tells its address once it serves."""
@@ -159,6 +163,10 @@ class House:
 
     def records(self, order: JobOrder) -> bytes:
         return b"".join(line for _, line in self.desk.results(order))
+
+    def decided(self, order: JobOrder) -> int:
+        """Shards that are decided so far."""
+        return self.desk.progress(order).decided
 
     def close(self) -> None:
         for part in reversed(self.parts):

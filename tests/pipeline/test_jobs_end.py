@@ -3,56 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 
-import pytest
-from house import House, eventually
+from house import LINES, House, Part, eventually
 
-from services.embedded.refining import Order, refine
 from shared.jobs.interactive import Asked, ask
 from shared.jobs.order import JobOrder, JobState, Operation
-
-LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "256"))
-"""`make test-kill` asks for more."""
-
-
-@pytest.fixture(scope="module")
-def lines(real_lines: list[bytes]) -> list[bytes]:
-    """Real solutions, most of them more than once."""
-    return (real_lines * (1 + LINES // len(real_lines)))[:LINES]
-
-
-@pytest.fixture
-def workers(house: House) -> Iterator[None]:
-    """One host of workers for the test."""
-    part = house.workers()
-    yield
-    part.kill()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(house: House, lines: list[bytes]) -> tuple[str, bytes]:
-    """Profile and records of a run in this process, without any queue."""
-    source, output = house.folder / "in.jsonl", house.folder / "out.jsonl"
-    source.write_bytes(b"\n".join(lines) + b"\n")
-    refine(Order(source, output))
-    records = output.read_bytes()
-    return json.loads(records.splitlines()[0])["provenance"]["profile"], records
-
-
-@pytest.fixture(scope="module")
-def fitted(house: House, lines: list[bytes]) -> tuple[JobOrder, JobState]:
-    """A job that fits its own profile, and how it ended."""
-    part = house.workers()
-    order = house.submit(lines)
-    end = house.end_of(order)
-    part.kill()
-    return order, end.state
-
-
-def decided(house: House, order: JobOrder) -> int:
-    return house.desk.progress(order).decided
 
 
 def test_a_job_ends_with_the_bytes_of_a_run_in_one_process(
@@ -75,7 +30,7 @@ def test_killing_all_workers_in_the_middle_loses_and_doubles_nothing(
 ) -> None:
     first = house.workers()
     order = house.submit(lines, profile=undisturbed[0])
-    eventually(lambda: decided(house, order) >= 1, "the first shard")
+    eventually(lambda: house.decided(order) >= 1, "the first shard")
     first.kill()
     second = house.workers()
     house.end_of(order)
@@ -85,20 +40,20 @@ def test_killing_all_workers_in_the_middle_loses_and_doubles_nothing(
 
 def test_a_redis_that_forgets_everything_in_the_middle_loses_nothing(
     house: House,
-    workers: None,
+    workers: Part,
     fitted: tuple[JobOrder, JobState],
     undisturbed: tuple[str, bytes],
     lines: list[bytes],
 ) -> None:
     order = house.submit(lines, profile=undisturbed[0])
-    eventually(lambda: decided(house, order) >= 1, "the first shard")
+    eventually(lambda: house.decided(order) >= 1, "the first shard")
     house.redis.flushall()
     house.end_of(order)
     assert house.records(order) == undisturbed[1]
 
 
 def test_a_hundred_equal_lines_give_a_hundred_records(
-    house: House, workers: None, real_lines: list[bytes]
+    house: House, workers: Part, real_lines: list[bytes]
 ) -> None:
     order = house.submit([real_lines[0]] * 100, scorer="none")
     house.end_of(order)
@@ -106,7 +61,7 @@ def test_a_hundred_equal_lines_give_a_hundred_records(
 
 
 def test_a_bad_line_is_recorded_and_the_job_goes_on(
-    house: House, workers: None, real_lines: list[bytes]
+    house: House, workers: Part, real_lines: list[bytes]
 ) -> None:
     order = house.submit([real_lines[0], b"{no json", b"", real_lines[1]], Operation.VERIFY)
     end = house.end_of(order)
@@ -118,10 +73,10 @@ def test_a_bad_line_is_recorded_and_the_job_goes_on(
 
 
 def test_a_cancelled_job_ends_soon_and_keeps_what_was_finished(
-    house: House, workers: None, lines: list[bytes]
+    house: House, workers: Part, lines: list[bytes]
 ) -> None:
     order = house.submit(lines * 8, scorer="none")
-    eventually(lambda: decided(house, order) >= 1, "the first shard")
+    eventually(lambda: house.decided(order) >= 1, "the first shard")
     house.desk.cancel(order)
     end = house.end_of(order, 30)
     kept = len(list(house.desk.results(order)))
@@ -130,33 +85,33 @@ def test_a_cancelled_job_ends_soon_and_keeps_what_was_finished(
 
 
 def test_a_small_job_is_not_starved_by_a_huge_one(
-    house: House, workers: None, real_lines: list[bytes]
+    house: House, workers: Part, real_lines: list[bytes]
 ) -> None:
     huge = house.submit(real_lines * 8, Operation.VERIFY, "huge", lines_a_shard=16)
-    eventually(lambda: decided(house, huge) >= 2, "the huge job's begin")
+    eventually(lambda: house.decided(huge) >= 2, "the huge job's begin")
     small = house.submit(real_lines[:16], Operation.VERIFY, "small", lines_a_shard=16)
-    before = decided(house, huge)
+    before = house.decided(huge)
     house.end_of(small)
-    between = decided(house, huge) - before
+    between = house.decided(huge) - before
     house.desk.cancel(huge)
     house.end_of(huge)
     assert between < huge.shards // 4
 
 
-def test_who_waits_is_answered_without_a_job(house: House, workers: None, real_lines: list[bytes]) -> None:
+def test_who_waits_is_answered_without_a_job(house: House, workers: Part, real_lines: list[bytes]) -> None:
     told = ask(house.redis, Asked(Operation.VERIFY, {}, real_lines[:3]), 60)
     assert told is not None
     assert [line for line, *_ in told.lines] == [1, 2, 3]
 
 
-def test_who_waits_learns_what_is_wrong_with_the_request(house: House, workers: None) -> None:
+def test_who_waits_learns_what_is_wrong_with_the_request(house: House, workers: Part) -> None:
     told = ask(house.redis, Asked(Operation.REFINE, {"colour": 1}, [b"{}"]), 60)
     assert told is not None
     assert told.kind == "FieldError"
 
 
 def test_too_few_lines_for_a_profile_fail_the_job_with_a_reason(
-    house: House, workers: None, real_lines: list[bytes]
+    house: House, workers: Part, real_lines: list[bytes]
 ) -> None:
     order = house.submit(real_lines[:10])
     end = house.end_of(order)

@@ -76,13 +76,13 @@ class ShardWork:
         segments = Segments(self.desk.store, self.order, self.shard, attempt)
         try:
             self._work_all(wanted, segments)
+            return self._decide(attempt, Fate.COMMIT)
         except UnavailableError as error:
             return self._give_back(attempts, attempt, segments, str(error))
         except Stopped:
             if not self._is_cancelled():
                 return self._give_back(attempts, attempt, segments, "the worker comes to its end")
             return self._decide(attempt, Fate.CANCELLED)
-        return self._decide(attempt, Fate.COMMIT)
 
     def _input(self) -> Iterator[RawLine]:
         return shard_lines(self.desk.store, self.order, self.shard)
@@ -186,8 +186,9 @@ class ShardWork:
         self.metrics.settled(self.order.operation, line.outcome)
 
     def _give_back(self, attempts: Attempts, attempt: str, segments: Segments, reason: str) -> Ended:
-        self._write(segments)
+        # Said first: where the disk is full, no attempt must look as if the shard had killed its worker.
         attempts.give_back(attempt)
+        self._write(segments)
         self.metrics.given_back()
         _LOG.warning("shard %s of job %s is given back: %s", self.shard, self.order.key.job, reason)
         return Ended.GIVEN_BACK
