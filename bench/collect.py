@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 FIELDS = frozenset({"name", "value", "unit", "bar", "ok"})
@@ -64,9 +65,14 @@ def last_line(name: str, output: str) -> Line:
         found = None
     if not isinstance(found, dict) or not found.keys() >= FIELDS:
         return broken(name, f"the last line is no JSON object with {sorted(FIELDS)}")
-    if not isinstance(found["value"], int | float) or not isinstance(found["ok"], bool):
-        return broken(name, "value must be a number and ok a boolean")
+    if not (isinstance(found["value"], int | float) or _not_run(found)) or not isinstance(found["ok"], bool):
+        return broken(name, "value must be a number (null only with the unit 'not run: WHY'), ok a boolean")
     return Line(str(found["name"]), found["value"], str(found["unit"]), found["bar"], found["ok"])
+
+
+def _not_run(found: dict[str, Any]) -> bool:
+    """Whether a benchmark says that it can't be run here, and why."""
+    return found["value"] is None and str(found["unit"]).startswith("not run: ")
 
 
 def broken(name: str, problem: str) -> Line:
@@ -76,8 +82,9 @@ def broken(name: str, problem: str) -> Line:
 
 def show(line: Line) -> Line:
     """Print one row of the table."""
-    said = line.problem or f"{line.value} {line.unit} (bar {line.bar})"
-    print(f"  {'ok  ' if line.ok else 'MISS'} {line.name}: {said}", file=sys.stderr, flush=True)
+    figure = line.unit if line.value is None else f"{line.value} {line.unit} (bar {line.bar})"
+    mark = "MISS" if not line.ok else "ok  " if line.value is not None else "-   "
+    print(f"  {mark} {line.name}: {line.problem or figure}", file=sys.stderr, flush=True)
     return line
 
 

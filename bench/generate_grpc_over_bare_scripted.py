@@ -23,7 +23,7 @@ def main() -> int:
     """Measure, and print as the last line one JSON object; 1 where the bar is missed."""
     environment = {
         "IDIOLECT_STUDENT_ENGINE": "scripted",
-        "IDIOLECT_STUDENT_SCRIPT__TOKENS_PER_SECOND": str(SCRIPT.tokens_per_second),
+        "IDIOLECT_STUDENT_SCRIPTED__TOKENS_PER_SECOND": str(SCRIPT.tokens_per_second),
     }
     result = asyncio.run(_measured(environment))
     print(f"tokens/s, service {result.ours}, bare {result.rival}", file=sys.stderr)

@@ -56,13 +56,13 @@ class Comparison:
         return json.dumps({**figures, **spread, **extra})
 
 
-def compare(ours: Work, rival: Work, pairs: int = PAIRS) -> Comparison:
-    """Run both in turns after one warm-up each.
+def compare(ours: Work, rival: Work, pairs: int = PAIRS, *, warm_up: bool = True) -> Comparison:
+    """Run both in turns after one warm-up each; where a pass is long, warm up on less and say so here.
 
     A side may return how much work it did (tokens, say); None counts as 1, so equal work is assumed.
     """
     rates: tuple[list[float], list[float]] = ([], [])
-    for number in range(pairs + 1):
+    for number in range(0 if warm_up else 1, pairs + 1):
         for work, kept in zip((ours, rival), rates, strict=True):
             begin = time.perf_counter()
             done = work()

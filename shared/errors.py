@@ -118,3 +118,14 @@ class IntegrityError(IdiolectError):
 
 class BudgetError(IdiolectError):
     """A limit of time, memory, tokens or cost ended the work."""
+
+
+NO_ITEMS_FAULT = (
+    BudgetError,
+    DriftError,
+    MismatchError,
+    NotFoundError,
+    UnavailableError,
+    UnsupportedError,
+)
+"""A part is gone, spent or another one: the next item would fare no better, so these end work on many."""

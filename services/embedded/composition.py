@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.embedded.locating import locator_here
 from services.pipeline.assembly import (
     Assembly,
     Judges,
     NamedGenerator,
     RunSettings,
+    Services,
     Speaker,
     judges_there,
     put_together,
+    student_as_locator,
 )
+from services.pipeline.locating import check_there
+from services.pipeline.refinement.rollout import RolloutLocator
 from shared.errors import FieldError
+from shared.ports import Generator, Verifier
 
 if TYPE_CHECKING:
     from services.student.profile import FittedStudent
@@ -28,14 +33,6 @@ if TYPE_CHECKING:
     from shared.clients.student import StudentClient
 
 Samples = Callable[[], Iterable[tuple[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Services that take the place of parts in process; None: that part runs here."""
-
-    student: StudentClient | None = None
-    oracle: OracleClient | None = None
 
 
 def fit(settings: RunSettings, samples: Samples) -> FittedStudent | None:
@@ -65,21 +62,31 @@ def assemble(
 ) -> Iterator[Assembly]:
     """The search over real parts; verifier processes end with the context, connections don't."""
     services = services or Services()
-    generator = _generator(settings, services.student) if settings.generate else None
+    check_there(settings.locators, settings.generate, services)
+    goes_on = settings.generate or settings.rolls_out
+    generator = _generator(settings, services.student) if goes_on else None
     with ExitStack() as stack:
-        judges = _judges_here(settings, stack) if services.oracle is None else judges_there(services.oracle)
-        yield put_together(settings, judges, student, generator)
+        yield put_together(settings, _judges(settings, services.oracle, generator, stack), student, generator)
 
 
-def _judges_here(settings: RunSettings, stack: ExitStack) -> Judges:
-    from services.oracle.locators.combine import CombinedLocator
-    from services.oracle.rewriters.arithmetic import Arithmetic
-    from services.oracle.rewriters.operation import Operation
-    from services.oracle.rewriters.reference_graft import ReferenceGraft
+def _judges(
+    settings: RunSettings, client: OracleClient | None, generator: Generator | None, stack: ExitStack
+) -> Judges:
+    if client is not None:
+        return judges_there(settings, client, student_as_locator(settings, generator, client))
     from services.oracle.verifier.verifier import SandboxedVerifier
 
     verifier = stack.enter_context(SandboxedVerifier(settings.workers))
-    return Judges("rules", verifier, CombinedLocator(), [Arithmetic(), Operation()], [], [ReferenceGraft()])
+    return _judges_here(settings, verifier, student_as_locator(settings, generator, verifier))
+
+
+def _judges_here(settings: RunSettings, verifier: Verifier, rollout: RolloutLocator | None) -> Judges:
+    from services.oracle.rewriters.arithmetic import Arithmetic
+    from services.oracle.rewriters.operation import Operation
+    from services.oracle.rewriters.reference_graft import ReferenceGraft
+
+    locator = locator_here(settings.locators, rollout)
+    return Judges("rules", verifier, locator, [Arithmetic(), Operation()], [], [ReferenceGraft()])
 
 
 def _generator(settings: RunSettings, client: StudentClient | None) -> NamedGenerator:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from services.embedded.composition import Services, assemble, fit, load
+from services.embedded.composition import assemble, fit, load
 from services.embedded.pipes import opened_output, opened_source, refine_stream
 from services.embedded.progress import watch_for
 from services.embedded.remembering import RememberingScorer
@@ -23,8 +23,17 @@ from services.embedded.students import (
     load_there,
     remembered_there,
 )
-from services.pipeline.assembly import Assembly, RunSettings, ScorerKind, generating_there, run_config
+from services.pipeline.assembly import (
+    Assembly,
+    RunSettings,
+    ScorerKind,
+    Services,
+    generating_there,
+    run_config,
+)
 from services.pipeline.conveyor import Workshop
+from services.pipeline.locating import ROLLOUT, Weights, check_there
+from services.pipeline.refinement.rollout import Rollouts
 from services.pipeline.refinement.settings import SearchSettings
 from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
@@ -62,6 +71,8 @@ class Order:
     generate: bool = False
     student_engine: str | None = None
     student_model: str | None = None
+    locators: Weights = ()
+    rollouts: int | None = None
     workers: int = 1
     fresh: bool = False
 
@@ -118,12 +129,22 @@ def _check(order: Order) -> None:
             raise FieldError(option, "is used with --generate only", "add --generate")
         if value is not None and order.student is not None:
             raise FieldError(option, "is the service's to choose", "leave it out beside --student")
+    if order.rollouts is not None and not _rolls_out(order):
+        raise FieldError("--rollouts", f"is used with --locator {ROLLOUT} only", f"add --locator {ROLLOUT}=1")
+    for target in (order.student, order.oracle):
+        if target is not None:
+            target.check()
     if order.source is not None and not order.source.is_file():
         raise FieldError(str(order.source), "is no file", "name a file of JSON lines, or -")
 
 
+def _rolls_out(order: Order) -> bool:
+    return ROLLOUT in dict(order.locators)
+
+
 def _settings(order: Order, given: KnownStudent | None, services: Services) -> RunSettings:
     """The settings of the run; a given profile brings its own scorer, name and alpha."""
+    check_there(order.locators, order.generate, services)
     engine, model = _generating(order, services)
     if given is not None and order.scorer not in (None, given.kind):
         raise FieldError("--scorer", f"the profile was fitted with {given.kind}", "leave --scorer out")
@@ -135,6 +156,8 @@ def _settings(order: Order, given: KnownStudent | None, services: Services) -> R
         generate=order.generate,
         student_engine=engine,
         student_model=model,
+        locators=order.locators,
+        rollouts=Rollouts(n=order.rollouts or Rollouts().n, seed=order.seed),
         search=SearchSettings(weight=order.weight, gate=order.gate, seed=order.seed),
         workers=order.workers,
     )
@@ -142,7 +165,7 @@ def _settings(order: Order, given: KnownStudent | None, services: Services) -> R
 
 def _generating(order: Order, services: Services) -> tuple[str, str | None]:
     """Engine and model that generate; the scripted engine needs no model's name."""
-    if services.student is None or not order.generate:
+    if services.student is None or not (order.generate or _rolls_out(order)):
         return order.student_engine or "transformers", order.student_model
     return generating_there(services.student)
 

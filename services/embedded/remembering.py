@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.domain import Refinement, ScorerInfo, TokenScores
-from shared.errors import InputError
+from shared.errors import NO_ITEMS_FAULT, InputError
 from shared.ports import Scorer, ScoreRequest
 
 _MOST_TEXTS = 2048
@@ -47,5 +47,7 @@ class RememberingScorer:
     def _one(self, request: ScoreRequest) -> TokenScores:
         try:
             return self.score([request])[0]
+        except NO_ITEMS_FAULT:
+            raise
         except InputError:
             return _NOTHING

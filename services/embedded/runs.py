@@ -171,7 +171,7 @@ class FileRun:
             self._refuse_foreign_output()
             self._state = RunState(identity, VERSION)
         else:
-            check_drift(known.identity, identity)
+            check_drift(*_comparable(known.identity, identity))
             self._state = known if known.complete else begun_again(known)
         self._check_sizes()
         self._log = self._stack.enter_context(RunLog(self.files.log))
@@ -290,6 +290,14 @@ def advanced(position: Position, line: Settled) -> Position:
         outcomes=dict(sorted(outcomes.items())),
         bad=position.bad + (line.outcome is None),
     )
+
+
+def _comparable(
+    before: Mapping[str, Setting], now: Mapping[str, Setting]
+) -> tuple[Mapping[str, Setting], Mapping[str, Setting]]:
+    """Both with every setting of either; one that isn't chosen is None."""
+    settings = {name: None for name in [*before, *now] if name.startswith("settings.")}
+    return {**settings, **before}, {**settings, **now}
 
 
 def limited(raws: Iterator[RawLine], limit: int | None) -> Iterator[RawLine]:

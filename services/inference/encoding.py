@@ -5,9 +5,11 @@ A `tokenizer` is a fast tokenizer of transformers; nothing here needs torch.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from shared.domain.model import Message
@@ -148,3 +150,12 @@ def check_unicode(field: str, text: str) -> None:
     except UnicodeEncodeError as error:
         cure = "replace the lone surrogates"
         raise FieldError(field, f"has no UTF-8 form at character {error.start}", cure) from error
+
+
+def configured_ends(folder: Path) -> int | list[int] | None:
+    """The `eos_token_id` that a model's folder names for generation."""
+    for file in (folder / "generation_config.json", folder / "config.json"):
+        if file.is_file():
+            found: int | list[int] | None = json.loads(file.read_text("utf-8")).get("eos_token_id")
+            return found
+    return None

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-VERSION = "1"
+VERSION = "2"
 
 
 def cache_folder() -> Path:
@@ -69,5 +69,7 @@ def _save(model: Any, folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+    # Servers of other projects look there for the class to load.
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)

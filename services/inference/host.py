@@ -24,6 +24,7 @@ from shared.errors import (
     IdiolectError,
     MismatchError,
     NotFoundError,
+    UnavailableError,
 )
 from shared.metrics import EngineState
 
@@ -68,6 +69,7 @@ class EngineHost:
         self._engine: LanguageModel | None = None
         self._away = "the model is being loaded"
         self._tell: Callable[[bool], None] = lambda serving: None
+        self._fail: Callable[[Exception], None] = lambda error: None
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,9 +81,15 @@ class EngineHost:
         self._source: str | None = None
         self._adapter: str | None = None
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
-        """Begin to build the engine; `tell` hears whenever it begins or ceases to serve."""
-        self._tell = tell
+    async def start(
+        self, tell: Callable[[bool], None], fail: Callable[[Exception], None] = lambda error: None
+    ) -> None:
+        """Begin to build the engine; `tell` hears whenever it begins or ceases to serve.
+
+        `fail` hears why the first engine could not be built: its settings can't be used, so trying again is
+        for whoever starts the service. An engine that is lost later is built anew until it stands.
+        """
+        self._tell, self._fail = tell, fail
         self._spawn(self._build())
 
     async def stop(self) -> None:
@@ -158,7 +166,7 @@ class EngineHost:
             raise FieldError("source", "is empty", "name a folder, a GGUF file or a model of the hub")
         self.check(digest)
         async with self._changed("the model is being changed") as engine:
-            info = await engine.load(source)
+            info = await _named(engine.load(source), source)
             self._source, self._adapter = source, None
         return self.view(info)
 
@@ -168,7 +176,7 @@ class EngineHost:
             raise FieldError("source", "is empty", "name the folder of an adapter, or leave it out")
         self.check(digest)
         async with self._changed("the adapter is being changed") as engine:
-            info = await engine.adapt(source)
+            info = await _named(engine.adapt(source), source)
             self._adapter = source
         return self.view(info)
 
@@ -256,23 +264,35 @@ class EngineHost:
 
     async def _rebuild(self, lost: LanguageModel) -> None:
         await lost.close()
-        await self._build()
-
-    async def _build(self) -> None:
         wait = self.patience.first_retry
-        while True:
-            try:
-                engine = await self._made()
-            except (IdiolectError, OSError) as error:
-                _LOG.error("the engine can't be built, trying again in %g s: %s", wait, error)
-                self._away = f"the engine can't be built ({error})"
-            else:
-                self._engine = engine
-                self._restarts += 1
-                self._serve()
-                return
+        while not await self._built_again(wait):
             await asyncio.sleep(wait)
             wait = min(wait * 2, self.patience.most_retry)
+
+    async def _build(self) -> None:
+        """The first engine, or word to whoever started this why there is none."""
+        try:
+            self._stand(await self._made())
+        except Exception as error:  # noqa: BLE001 - it ends the service, with its traceback where it's a defect
+            self._away = f"the engine can't be built ({error})"
+            self._fail(error)
+
+    async def _built_again(self, wait: float) -> bool:
+        try:
+            self._stand(await self._made())
+        except Exception as error:  # noqa: BLE001 - whatever it was, a service that served before tries again
+            expected = isinstance(error, IdiolectError | OSError)
+            _LOG.error(
+                "the engine can't be built, trying again in %g s: %s", wait, error, exc_info=not expected
+            )
+            self._away = f"the engine can't be built ({error})"
+            return False
+        return True
+
+    def _stand(self, engine: LanguageModel) -> None:
+        self._engine = engine
+        self._restarts += 1
+        self._serve()
 
     async def _made(self) -> LanguageModel:
         """A new engine, with the model and the adapter that were loaded last."""
@@ -287,3 +307,14 @@ class EngineHost:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _named(change: Awaitable[ModelInfo], source: str | None) -> ModelInfo:
+    """A model that isn't there is the caller's field; an engine that is gone stays what it is."""
+    try:
+        return await change
+    except (BusyError, EngineLostError):
+        raise
+    except UnavailableError as error:
+        cure = "name a folder, a GGUF file or a model of the hub that the service can reach"
+        raise FieldError("source", f"{source!r} can't be loaded ({error})", cure) from error

@@ -7,8 +7,8 @@ import sys
 from prometheus_client import REGISTRY
 
 from services.inference.absent import AbsentModel
-from services.inference.base import LanguageModel, RewardModel
-from services.inference.choice import start_engine
+from services.inference.base import LanguageModel
+from services.inference.choice import start_engine, start_reward_model
 from services.inference.host import EngineHost
 from services.oracle.core import RULES, OracleCore
 from services.oracle.servicer import OracleService
@@ -33,23 +33,15 @@ def main() -> int:
 
 
 def build(settings: OracleServiceSettings) -> OracleService:
-    """The service as it is set up; the reward model, if any, is loaded here."""
-    choice = settings.choice()
+    """The service as it is set up; nothing is loaded yet."""
 
     async def make() -> LanguageModel:
-        return AbsentModel("rules", RULES) if choice is None else await start_engine(choice)
+        if core.reward_model is None:
+            core.reward_model = await start_reward_model(settings)
+        return AbsentModel("rules", RULES) if settings.engine == "rules" else await start_engine(settings)
 
-    verifier = SandboxedVerifier(settings.verifiers)
-    core = OracleCore(EngineHost(make), verifier, settings.thinking, _reward_model(settings))
+    core = OracleCore(EngineHost(make), SandboxedVerifier(settings.verifiers), settings.oracle())
     return OracleService(core)
-
-
-def _reward_model(settings: OracleServiceSettings) -> RewardModel | None:
-    if settings.reward_model is None:
-        return None
-    from services.inference.rewards.transformers import TransformersReward
-
-    return TransformersReward.load(settings.reward_model, device=settings.device, threads=settings.threads)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -80,11 +80,12 @@ class OracleCore:
         self.reward_model = reward_model
         self._settings = settings or OracleSettings()
         host.view = self._seen
+        self._make, host.make = host.make, self._made
         self._built: tuple[LanguageModel, Parts] | None = None
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
+    async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
         """Begin to load the engine."""
-        await self.host.start(tell)
+        await self.host.start(tell, fail)
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -92,6 +93,17 @@ class OracleCore:
         self.verifier.close()
         if self.reward_model is not None:
             await self.reward_model.close()
+
+    async def _made(self) -> LanguageModel:
+        """The engine, once it is known that the settings can be used with it."""
+        engine = await self._make()
+        try:
+            if self._settings.weights:
+                self._combined(self._parts(engine), self._settings.weights)
+        except FieldError:
+            await engine.close()
+            raise
+        return engine
 
     def _seen(self, info: ModelInfo) -> ModelInfo:
         """The model as this oracle uses it: rules, prompts, settings and reward model enter the digest."""
@@ -142,7 +154,9 @@ class OracleCore:
         chosen = [parts.locators[name] for name in weights]
         return chosen[0] if len(chosen) == 1 else WeightedLocator(chosen, weights)
 
-    async def rewrite(self, digest: str, name: str, request: RewriteRequest) -> AsyncIterator[Candidate]:
+    async def rewrite(
+        self, digest: str, name: str, request: RewriteRequest
+    ) -> AsyncGenerator[Candidate, None]:
         """Candidates of one rewriter, as it finds them."""
         async with self.host.call(digest) as engine:
             rewriters = self._parts(engine).rewriters
@@ -161,8 +175,7 @@ class OracleCore:
             judge = self._parts(engine).judge
             if judge is None:
                 raise UnsupportedError("retention needs a language model; start the oracle with one")
-            seeded = replace(judge, settings=replace(judge.settings, seed=seed))
-            return await seeded.judge(problem, native, refined)
+            return await judge.judge(problem, native, refined, seed)
 
     async def reward(self, digest: str, problem: str, text: str) -> tuple[float, ModelInfo]:
         """Reward of a solution, and the model that gave it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf import timestamp_pb2
 from grpc import aio
 
 from services.oracle.core import OracleCore, prompts
-from shared.errors import UnavailableError
+from shared.errors import FieldError
 from shared.metrics import EngineCollector, ServiceMetrics, VerifierCollector
 from shared.ports import RewriteRequest
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2 as pb
@@ -40,9 +42,9 @@ class OracleService(grpc_pb.OracleServiceServicer):
         metrics.registry.register(VerifierCollector(lambda: self._core.verifier.counts))
         grpc_pb.add_OracleServiceServicer_to_server(self, server)
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
+    async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
         """Begin to load the engine."""
-        await self._core.start(tell)
+        await self._core.start(tell, fail)
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -66,21 +68,24 @@ class OracleService(grpc_pb.OracleServiceServicer):
 
     async def Locate(self, request: pb.LocateRequest, context: Any) -> pb.LocateResponse:
         trajectory, verdict = trajectory_of(request.trajectory), verdict_of(request.verdict)
-        weights = {locator.name: locator.weight for locator in request.locators}
+        weights = _weights(request.locators)
         diagnosis = await self._core.locate(request.model_digest, trajectory, verdict, weights)
         return pb.LocateResponse(diagnosis=diagnosis_message(diagnosis))
 
     async def Rewrite(self, request: pb.RewriteRequest, context: Any) -> AsyncIterator[pb.RewriteResponse]:
+        trajectory = trajectory_of(request.trajectory)
         asked = RewriteRequest(
-            trajectory=trajectory_of(request.trajectory),
+            trajectory=trajectory,
             verdict=verdict_of(request.verdict),
-            diagnosis=diagnosis_of(request.diagnosis),
+            diagnosis=diagnosis_of(request.diagnosis, trajectory.text),
             profile=profile_of(request.profile) if request.HasField("profile") else None,
             seed=request.seed,
             examples=tuple(request.examples),
         )
-        async for candidate in self._core.rewrite(request.model_digest, request.rewriter, asked):
-            yield pb.RewriteResponse(candidate=candidate_message(candidate))
+        found = self._core.rewrite(request.model_digest, request.rewriter, asked)
+        async with aclosing(found) as candidates:
+            async for candidate in candidates:
+                yield pb.RewriteResponse(candidate=candidate_message(candidate))
 
     async def JudgeRetention(
         self, request: pb.JudgeRetentionRequest, context: Any
@@ -89,7 +94,7 @@ class OracleService(grpc_pb.OracleServiceServicer):
             request.model_digest, request.problem, request.native, request.refined, request.seed
         )
         if said.score is None:
-            raise UnavailableError(f"no vote could be read: {said.reason}; ask again with another seed")
+            raise FieldError("seed", f"made no vote that could be read ({said.reason})", "give another one")
         return pb.JudgeRetentionResponse(
             score=said.score, votes=len(said.votes), unreadable=said.unreadable, rationale=said.rationale
         )
@@ -108,3 +113,17 @@ class OracleService(grpc_pb.OracleServiceServicer):
     async def Wake(self, request: pb.WakeRequest, context: Any) -> pb.WakeResponse:
         await self._core.host.wake(request.lease_id)
         return pb.WakeResponse()
+
+
+def _weights(sent: Iterable[pb.WeightedLocator]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for place, locator in enumerate(sent):
+        field = f"locators[{place}]"
+        if locator.name in weights:
+            raise FieldError(f"{field}.name", f"is {locator.name!r} a second time", "name each one once")
+        if not 0 <= locator.weight < math.inf:
+            raise FieldError(f"{field}.weight", f"is {locator.weight}", "give a finite number >= 0")
+        weights[locator.name] = locator.weight
+    if weights and not any(weights.values()):
+        raise FieldError("locators", "lets nobody vote", "give one of them a weight above 0")
+    return weights

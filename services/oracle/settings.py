@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from services.inference.choice import EngineChoice
-from services.inference.scripted import Script
+from services.inference.choice import EngineSettings
 from services.oracle.core import OracleSettings
 
 
-class OracleServiceSettings(BaseSettings):
-    """Settings of the oracle; `docs/services.md` says what each is for."""
+class OracleServiceSettings(EngineSettings):
+    """Settings of the oracle; `docs/services.md` and `docs/engines.md` say what each is for."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="IDIOLECT_ORACLE_", env_nested_delimiter="__", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="IDIOLECT_ORACLE_")
 
     engine: Literal["rules", "vllm", "transformers", "openai", "scripted"] = "rules"
-    model: str | None = None
-    threads: int = 2
-    device: str | None = None
-    script: Script = Field(default_factory=Script)
-    reward_model: str | None = None
-    verifiers: int = 1
+    verifiers: int = Field(1, ge=1)
+    weights: dict[str, float] = Field(default_factory=dict)
     thinking: OracleSettings = Field(default_factory=OracleSettings)
 
-    def choice(self) -> EngineChoice | None:
-        """The engine; None where rules alone judge."""
-        if self.engine == "rules":
-            return None
-        return EngineChoice(self.engine, self.model, self.threads, self.device, self.script)
+    def oracle(self) -> OracleSettings:
+        """How the oracle thinks, with the weights of its locators."""
+        return replace(self.thinking, weights=self.weights or self.thinking.weights)

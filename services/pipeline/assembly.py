@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
+from services.pipeline.locating import ROLLOUT, Weights, check_there, locator_there, told
+from services.pipeline.refinement.rollout import RolloutLocator, Rollouts
 from services.pipeline.refinement.search import Refiner
 from services.pipeline.refinement.selection import Student
 from services.pipeline.refinement.settings import ALGORITHM, SearchSettings
 from services.pipeline.refinement.student_rewriters import Sampling, StudentContinue, StudentGuided
-from shared.clients.oracle import OracleClient, RemoteLocator, RemoteRewriter
+from shared.clients.oracle import OracleClient, RemoteRewriter
 from shared.clients.student import ProfileGate, ProfileScorer, StudentClient
 from shared.domain import ModelInfo, StudentProfile
 from shared.errors import FieldError
@@ -19,13 +21,14 @@ from shared.ports import Generator, Locator, Rewriter, Scorer, StyleGate, Verifi
 from shared.record import Provenance
 from shared.shapes import Reading
 from shared.version import VERSION
+from shared.weighing import check_weights
 
 ScorerKind = Literal["proxy", "transformers", "served", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Everything a refinement run is told; all of it enters the config digest, but `workers`.
+    """Everything a refinement run is told; what determines its results enters the config digest.
 
     Attributes:
         student: name of the student, used where a profile is fitted.
@@ -35,6 +38,8 @@ class RunSettings:
         generate: let the student go on by itself (rewriters `student_continue`, `student_guided`).
         student_engine: engine that generates, ``transformers`` or ``scripted`` in process.
         student_model: model that generates; None takes the default.
+        locators: names and weights of those that are asked; empty: ``combined``, or the oracle service's own.
+        rollouts: how the locator `rollout` lets the student go on; of no meaning without it.
         search: knobs of the search.
         workers: verifier processes.
     """
@@ -46,6 +51,8 @@ class RunSettings:
     generate: bool = False
     student_engine: str = "transformers"
     student_model: str | None = None
+    locators: Weights = ()
+    rollouts: Rollouts = field(default_factory=Rollouts)
     search: SearchSettings = field(default_factory=SearchSettings)
     workers: int = 1
 
@@ -54,12 +61,29 @@ class RunSettings:
             raise FieldError("scorer", f"{self.scorer!r} is unknown", "use proxy, transformers or none")
         if not 0 < self.alpha < 1:
             raise FieldError("alpha", f"{self.alpha} is no share", "give a number between 0 and 1")
+        if self.locators:
+            check_weights([name for name, _ in self.locators], dict(self.locators))
+
+    @property
+    def rolls_out(self) -> bool:
+        """Whether the student is asked where it went wrong."""
+        return ROLLOUT in dict(self.locators)
 
     def config(self) -> dict[str, Any]:
-        """What determines the results, JSON-ready."""
+        """What determines the results, JSON-ready; locators and rollouts only where they are chosen."""
         settings = asdict(self)
-        del settings["workers"]
-        return {**settings, "algorithm": ALGORITHM}
+        for name in ("workers", "locators", *(() if self.rolls_out else ("rollouts",))):
+            del settings[name]
+        chosen = {"locators": told(self.locators)} if self.locators else {}
+        return {**settings, **chosen, "algorithm": ALGORITHM}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Services that take the place of parts in process; None: that part runs there."""
+
+    student: StudentClient | None = None
+    oracle: OracleClient | None = None
 
 
 class Speaker(Protocol):
@@ -135,15 +159,19 @@ def put_together(
 ) -> Assembly:
     """The search over these parts; who is None takes no part in it."""
     speaker = Student(student.profile, student.scorer, student.gate) if student else None
-    tiers = _tiers(judges, student_tier(generator, Sampling()) if generator else [])
+    student_rewriters = student_tier(generator, Sampling()) if generator and settings.generate else []
+    tiers = _tiers(judges, student_rewriters)
     refiner = Refiner(judges.verifier, judges.locator, tiers, speaker, settings.search)
     names = ", ".join(dict.fromkeys(rewriter.name for tier in tiers for rewriter in tier))
     engines = {"oracle": judges.name, "rewriters": names}
     if speaker:
         engines["scorer"] = speaker.scorer.info.name
+    digests = dict(judges.digests)
     if generator:
-        engines["student"] = generator.info.name
-    return Assembly(refiner, speaker, engines, judges.digests)
+        engines["student"], digests["student.digest"] = generator.info.name, generator.info.digest
+    if settings.locators:
+        engines["locators"] = told(settings.locators)
+    return Assembly(refiner, speaker, engines, digests)
 
 
 def over_services(
@@ -153,19 +181,32 @@ def over_services(
     speaker = None
     if profile is not None:
         speaker = Student(profile, ProfileScorer(student, profile), ProfileGate(student))
-    return put_together(settings, judges_there(oracle), speaker, student if settings.generate else None)
+    check_there(settings.locators, settings.generate, Services(student, oracle))
+    generator = student if settings.generate or settings.rolls_out else None
+    judges = judges_there(settings, oracle, student_as_locator(settings, generator, oracle))
+    return put_together(settings, judges, speaker, generator)
 
 
-def judges_there(client: OracleClient) -> Judges:
+def student_as_locator(
+    settings: RunSettings, generator: Generator | None, verifier: Verifier
+) -> RolloutLocator | None:
+    """The student as its own locator; None where it isn't asked."""
+    if generator is None or not settings.rolls_out:
+        return None
+    return RolloutLocator(generator, verifier, settings.rollouts)
+
+
+def judges_there(settings: RunSettings, client: OracleClient, rollout: RolloutLocator | None) -> Judges:
     """The oracle's parts in its service."""
     info = client.info
-    rules = info.model.engine == "rules"
+    plain = info.model.engine == "rules" and info.locators == {"combined": 1.0}
     by_name = {name: RemoteRewriter(client, name) for name in info.rewriters}
     first: list[Rewriter] = [by_name.pop(name) for name in ("arithmetic", "operation") if name in by_name]
     last: list[Rewriter] = [by_name.pop(name) for name in ("reference_graft",) if name in by_name]
-    name = "rules" if rules else info.model.name
-    digests = {} if rules else {"oracle.digest": info.model.digest}
-    return Judges(name, client, RemoteLocator(client), first, list(by_name.values()), last, digests)
+    name = info.model.name if info.model.engine != "rules" else f"rules:{'+'.join(info.locators)}"
+    digests = {"oracle.digest": info.model.digest}
+    locator = locator_there(settings.locators, client, rollout)
+    return Judges("rules" if plain else name, client, locator, first, list(by_name.values()), last, digests)
 
 
 def generating_there(client: StudentClient) -> tuple[str, str | None]:

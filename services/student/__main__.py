@@ -34,10 +34,10 @@ def main() -> int:
 
 def build(serving: ServingSettings, settings: StudentSettings) -> StudentService:
     """The service as it is set up; nothing is loaded yet."""
-    choice, template = settings.choice(), settings.template()
+    template = settings.template()
 
     async def make() -> LanguageModel:
-        return AbsentModel("proxy", VERSION) if choice is None else await start_engine(choice)
+        return AbsentModel("proxy", VERSION) if settings.engine == "proxy" else await start_engine(settings)
 
     host = EngineHost(make, template.seen_through)
     return StudentService(StudentCore(host, serving.state / "profiles", template))

@@ -14,7 +14,17 @@ from services.inference.host import EngineHost
 from services.student.profile import Choice, FittedStudent
 from services.student.prompting import StudentTemplate
 from services.student.shelf import ProfileShelf
-from shared.domain import GateVerdict, Sample, Sampling, ScorerInfo, Span, StudentProfile, TokenScores
+from shared.domain import (
+    GateVerdict,
+    Label,
+    ModelInfo,
+    Sample,
+    Sampling,
+    ScorerInfo,
+    Span,
+    StudentProfile,
+    TokenScores,
+)
 from shared.errors import FieldError, UnsupportedError
 from shared.metrics import ServiceMetrics
 from shared.ports import ScoreRequest
@@ -56,17 +66,17 @@ class StudentCore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.metrics: ServiceMetrics | None = None
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
+    async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
         """Begin to load the engine."""
         self._loop = asyncio.get_running_loop()
-        await self.host.start(tell)
+        await self.host.start(tell, fail)
 
     async def stop(self) -> None:
         """Let go of everything."""
         await self.host.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def sample(self, digest: str, begun: Begun, sampling: Sampling) -> AsyncIterator[Sample]:
+    async def sample(self, digest: str, begun: Begun, sampling: Sampling) -> AsyncGenerator[Sample, None]:
         """Samples of a solution, or of its rest, as they finish."""
         if not begun.problem.strip():
             raise FieldError("problem", "is empty", "give the text of the problem")
@@ -103,8 +113,7 @@ class StudentCore:
     ) -> StudentProfile:
         """Fit a profile on native samples and keep it."""
         info = self.host.check(digest)
-        label = "native" if order.native else "surrogate"
-        scorer = ScorerInfo(info.name, label, info.digest) if order.served else None
+        scorer = ScorerInfo(info.name, _label(info, order.native), info.digest) if order.served else None
         choice = Choice()
         async for sample in samples:
             choice.add(sample)
@@ -146,6 +155,13 @@ class StudentCore:
     def _count(self, read: int, written: int, cached: int) -> None:
         if self.metrics is not None:
             self.metrics.tokens(read=read, written=written, cached=cached)
+
+
+def _label(info: ModelInfo, native: bool) -> Label:
+    """With what right the served model speaks for who wrote the samples; one that invents has none."""
+    if info.engine == "scripted":
+        return Label.SCRIPTED
+    return Label.NATIVE if native else Label.SURROGATE
 
 
 @dataclass(frozen=True, slots=True)

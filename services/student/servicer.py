@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf import timestamp_pb2
@@ -44,9 +45,9 @@ class StudentService(grpc_pb.StudentServiceServicer):
         metrics.registry.register(EngineCollector(self.name, lambda: self._core.host.state))
         grpc_pb.add_StudentServiceServicer_to_server(self, server)
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
+    async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
         """Begin to load the engine."""
-        await self._core.start(tell)
+        await self._core.start(tell, fail)
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -57,14 +58,18 @@ class StudentService(grpc_pb.StudentServiceServicer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:
         begun = Begun(request.problem, request.hint if request.HasField("hint") else None)
-        async for sample in self._core.sample(request.model_digest, begun, _sampling(request.sampling)):
-            yield pb.GenerateResponse(sample=_sample(sample))
+        made = self._core.sample(request.model_digest, begun, _sampling(request.sampling))
+        async with aclosing(made) as samples:
+            async for sample in samples:
+                yield pb.GenerateResponse(sample=_sample(sample))
 
     async def Continue(self, request: pb.ContinueRequest, context: Any) -> AsyncIterator[pb.ContinueResponse]:
         hint = request.hint if request.HasField("hint") else None
         begun = Begun(request.problem, hint, request.prefix)
-        async for sample in self._core.sample(request.model_digest, begun, _sampling(request.sampling)):
-            yield pb.ContinueResponse(sample=_sample(sample))
+        made = self._core.sample(request.model_digest, begun, _sampling(request.sampling))
+        async with aclosing(made) as samples:
+            async for sample in samples:
+                yield pb.ContinueResponse(sample=_sample(sample))
 
     async def Score(
         self, requests: AsyncIterator[pb.ScoreRequest], context: Any

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from services.inference.choice import EngineChoice
-from services.inference.scripted import Script
+from services.inference.choice import EngineSettings
 from services.student.prompting import StudentTemplate
 
 
-class StudentSettings(BaseSettings):
-    """Settings of the student; `docs/services.md` says what each is for."""
+class StudentSettings(EngineSettings):
+    """Settings of the student; `docs/services.md` and `docs/engines.md` say what each is for."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="IDIOLECT_STUDENT_", env_nested_delimiter="__", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="IDIOLECT_STUDENT_")
 
     engine: Literal["proxy", "vllm", "transformers", "openai", "scripted"] = "proxy"
-    model: str | None = None
-    threads: int = 2
-    device: str | None = None
     system: str | None = None
     instruction: str | None = None
-    script: Script = Script()
 
     def template(self) -> StudentTemplate:
         """What stands around every problem."""
         return StudentTemplate(self.system, self.instruction)
-
-    def choice(self) -> EngineChoice | None:
-        """The engine; None where only proxies score."""
-        if self.engine == "proxy":
-            return None
-        return EngineChoice(self.engine, self.model, self.threads, self.device, self.script)

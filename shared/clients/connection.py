@@ -56,14 +56,13 @@ class Connection(Generic[Stub]):
                 self._channel.close()
             self._channel = self._stub = None
 
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raises what a failed call means."""
-    try:
-        yield
-    except grpc.RpcError as failed:
-        raise error_of(failed) from None
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raises what a failed call means; where the service itself did not say, named by its address."""
+        try:
+            yield
+        except grpc.RpcError as failed:
+            raise error_of(failed, f"{self.target.name} {self.target.address}") from None
 
 
 def headers() -> tuple[tuple[str, str], ...]:

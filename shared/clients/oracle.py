@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import Connection, countable, headers, sendable, translated
+from shared.clients.connection import Connection, countable, headers, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
 from shared.ports import RewriteRequest
 from shared.rpc.channel import Target
@@ -87,7 +87,7 @@ class OracleClient:
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""
         if self._info is None:
-            with translated():
+            with self._connection.translated():
                 found = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers()
                 )
@@ -112,7 +112,7 @@ class OracleClient:
             text=sendable("text", text),
             gold=None if gold is None else sendable("gold", gold),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=headers())
         return verdict_of(said.verdict)
 
@@ -127,7 +127,7 @@ class OracleClient:
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
         return diagnosis_of(said.diagnosis)
 
@@ -143,7 +143,7 @@ class OracleClient:
             seed=countable("seed", request.seed, 1 << 63),
             examples=request.examples,
         )
-        with translated():
+        with self._connection.translated():
             answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
             try:
                 for answer in answers:
@@ -160,7 +160,7 @@ class OracleClient:
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
 
@@ -171,7 +171,7 @@ class OracleClient:
             problem=sendable("problem", problem),
             text=sendable("text", text),
         )
-        with translated():
+        with self._connection.translated():
             said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=headers())
         return said.reward
 
@@ -180,13 +180,13 @@ class OracleClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with translated():
+        with self._connection.translated():
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
-        with translated():
+        with self._connection.translated():
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )
@@ -194,14 +194,15 @@ class OracleClient:
 
 @dataclass(frozen=True, slots=True)
 class RemoteLocator:
-    """Implements `shared.ports.Locator`: the oracle's own combination."""
+    """Implements `shared.ports.Locator`: the oracle's own combination, or that of `weights`."""
 
     client: OracleClient
-    name: str = field(default="oracle", init=False)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    name: str = "oracle"
 
     def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """Diagnosis of the trajectory, given the verdict on its final answer."""
-        return self.client.locate(trajectory, verdict)
+        return self.client.locate(trajectory, verdict, self.weights)
 
 
 @dataclass(frozen=True, slots=True)

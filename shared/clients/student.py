@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import Connection, countable, headers, sendable, translated
+from shared.clients.connection import Connection, countable, headers, sendable
 from shared.domain import GateVerdict, ModelInfo, ScorerInfo, Span, StudentProfile, TokenScores
 from shared.errors import FieldError, InputError, IntegrityError
 from shared.ports import Generation, GenerationRequest, ScoreRequest
@@ -52,7 +52,7 @@ class StudentClient:
     def info(self) -> ModelInfo:
         """The model that was served when this client first asked."""
         if self._info is None:
-            with translated():
+            with self._connection.translated():
                 asked = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers(), wait_for_ready=False
                 )
@@ -62,7 +62,7 @@ class StudentClient:
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order (`shared.ports.Generator`)."""
         made: dict[int, pb.Sample] = {}
-        with translated():
+        with self._connection.translated():
             for sample in self._samples(request):
                 made[sample.index] = sample
         if len(made) != request.n:
@@ -88,7 +88,7 @@ class StudentClient:
         digest = self.info.digest
         found: dict[int, TokenScores] = {}
         sent = [_score(index, request, digest, profile_id) for index, request in enumerate(requests)]
-        with translated():
+        with self._connection.translated():
             answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=headers())
             for answer in answers:
                 if answer.HasField("failure"):
@@ -118,14 +118,14 @@ class StudentClient:
                 sample = pb.NativeSample(problem=sendable("problem", problem), text=sendable("text", text))
                 yield pb.BuildProfileRequest(sample=sample)
 
-        with translated():
+        with self._connection.translated():
             built = self._connection.stub.BuildProfile(parts(), timeout=SLOW_SECONDS, metadata=headers())
         return profile_of(built.profile)
 
     def profile(self, profile_id: str) -> StudentProfile:
         """A profile that was built before. NotFoundError where the service has none of that name."""
         asked = pb.GetProfileRequest(profile_id=profile_id)
-        with translated():
+        with self._connection.translated():
             found = self._connection.stub.GetProfile(asked, timeout=QUICK_SECONDS, metadata=headers())
         return profile_of(found.profile)
 
@@ -138,14 +138,14 @@ class StudentClient:
             text=sendable("text", request.text),
             span=span_message(span),
         )
-        with translated():
+        with self._connection.translated():
             judged = self._connection.stub.JudgeStyle(asked, timeout=QUICK_SECONDS, metadata=headers())
         return gate_of(judged.verdict)
 
     def load_model(self, source: str) -> ModelInfo:
         """Serve another model, and expect that one from now on."""
         asked = pb.LoadModelRequest(model_digest=self.info.digest, source=sendable("source", source))
-        with translated():
+        with self._connection.translated():
             loaded = self._connection.stub.LoadModel(asked, timeout=SLOW_SECONDS, metadata=headers())
         self._info = model_of(loaded.model)
         return self._info
@@ -154,7 +154,7 @@ class StudentClient:
         """Serve with a LoRA adapter or, for None, without one; and expect that model from now on."""
         given = None if source is None else sendable("source", source)
         asked = pb.LoadAdapterRequest(model_digest=self.info.digest, source=given)
-        with translated():
+        with self._connection.translated():
             loaded = self._connection.stub.LoadAdapter(asked, timeout=SLOW_SECONDS, metadata=headers())
         self._info = model_of(loaded.model)
         return self._info
@@ -164,14 +164,14 @@ class StudentClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with translated():
+        with self._connection.translated():
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
         asked = pb.WakeRequest(lease_id=lease_id)
-        with translated():
+        with self._connection.translated():
             self._connection.stub.Wake(asked, timeout=SLOW_SECONDS, metadata=headers())
 
 

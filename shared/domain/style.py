@@ -34,8 +34,8 @@ class ScorerInfo:
 
     Attributes:
         name: engine and model, for example ``transformers:SmolLM2-135M-Instruct``.
-        label: ``native`` (the model that wrote the text), ``surrogate`` (another model) or ``proxy``
-            (fitted on the native samples).
+        label: ``native`` (the model that wrote the text), ``surrogate`` (another model), ``proxy`` (fitted
+            on the native samples) or ``scripted`` (invents its numbers).
         digest: sha256 over whatever determines the scores (weights, template, fit).
     """
 

@@ -37,6 +37,10 @@ class Target:
     host: str | None = None
     name: str = "address"
 
+    def check(self) -> None:
+        """FieldError where no address of that form can exist; nobody is called."""
+        self._uri()
+
     def sync_channel(self) -> grpc.Channel:
         """A channel for threads."""
         target, options = self._uri(), self._options()

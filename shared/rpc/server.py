@@ -66,8 +66,11 @@ class Service(Protocol):
         """Add the methods to the server."""
         ...
 
-    async def start(self, tell: Callable[[bool], None]) -> None:
-        """Begin to load what it needs, and `tell` whenever it becomes able or unable to serve."""
+    async def start(self, tell: Callable[[bool], None], fail: Callable[[Exception], None]) -> None:
+        """Begin to load what it needs, and `tell` whenever it becomes able or unable to serve.
+
+        `fail` ends the service with an error, for what no waiting will cure.
+        """
         ...
 
     async def stop(self) -> None:
@@ -76,7 +79,12 @@ class Service(Protocol):
 
 
 class Running:
-    """A service that listens."""
+    """A service that listens.
+
+    Attributes:
+        serving: set once it can serve. broken: set once it never will. failure: why.
+        address, metrics_address: where it listens.
+    """
 
     def __init__(self, service: Service, settings: ServerSettings, registry: CollectorRegistry) -> None:
         self._service = service
@@ -87,6 +95,8 @@ class Running:
         self._http: Any = None
         self._told: set[asyncio.Task[None]] = set()
         self.serving = asyncio.Event()
+        self.broken = asyncio.Event()
+        self.failure: Exception | None = None
         self.address = ""
         self.metrics_address: str | None = None
 
@@ -99,7 +109,7 @@ class Running:
         self.address = self._listen()
         self._serve_metrics()
         await self._server.start()
-        await self._service.start(self._tell_soon)
+        await self._service.start(self._tell_soon, self._fail)
         _LOG.info("%s listens on %s", self._service.name, self.address)
         return self
 
@@ -144,6 +154,10 @@ class Running:
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self.broken.set()
+
     async def _tell(self, serving: bool) -> None:
         kinds = health_pb2.HealthCheckResponse
         status = kinds.SERVING if serving else kinds.NOT_SERVING
@@ -162,7 +176,7 @@ def split_address(address: str, field: str) -> tuple[str, int]:
 
 
 def run(service: Service, settings: ServerSettings, registry: CollectorRegistry) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+    """Serve until SIGTERM or SIGINT, then drain. Raises what the service failed with, after draining."""
     asyncio.run(_run(service, settings, registry))
 
 
@@ -172,9 +186,19 @@ async def _run(service: Service, settings: ServerSettings, registry: CollectorRe
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with Running(service, settings, registry) as running:
         publishing = asyncio.ensure_future(_publish(running, settings.ready_file))
-        await ended.wait()
+        await first_of(ended, running.broken)
         publishing.cancel()
         _LOG.info("%s drains", service.name)
+    if running.failure is not None:
+        raise running.failure
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waiting:
+        wait.cancel()
 
 
 async def _publish(running: Running, path: Path | None) -> None:

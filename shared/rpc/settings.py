@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.errors import FieldError
 from shared.rpc.server import ServerSettings
 from shared.rpc.tls import TlsFiles
 
+Port = Annotated[int, Field(ge=0, le=65535)]
 Kind = TypeVar("Kind", bound=BaseSettings)
 
 
@@ -25,14 +27,14 @@ class ServingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="IDIOLECT_", env_ignore_empty=True)
 
     listen: str = "127.0.0.1:0"
-    port: int | None = None
-    metrics_port: int | None = None
+    port: Port | None = None
+    metrics_port: Port | None = None
     metrics_listen: str | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authority: Path | None = None
-    drain_seconds: float = 30.0
-    connection_age_seconds: float = 300.0
+    drain_seconds: float = Field(30.0, ge=0, allow_inf_nan=False)
+    connection_age_seconds: float = Field(300.0, gt=0, le=1e6)
     ready_file: Path | None = None
     state: Path = Path("out/state")
 
@@ -54,13 +56,21 @@ def _at_port(address: str, port: int | None) -> str:
 
 def from_environment(kind: type[Kind]) -> Kind:
     """Settings of that kind. FieldError naming the variable that can't be used."""
+    prefix = kind.model_config.get("env_prefix", "")
+    separator = kind.model_config.get("env_nested_delimiter") or "__"
     try:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        prefix = kind.model_config.get("env_prefix", "")
-        separator = kind.model_config.get("env_nested_delimiter") or "__"
         name = prefix + separator.join(str(part) for part in first["loc"]).upper()
         raise FieldError(
             name, f"is {first['input']!r}", f"{first['msg'][0].lower()}{first['msg'][1:]}"
         ) from None
+    except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        name = prefix + (named[1].upper() if named else "")
+        raise FieldError(name, "is no JSON object", "give one, or its parts one by one") from None
+    except FieldError as error:
+        # Said by a part that does not know where it stands: only the end of its variable is known.
+        name = f"{prefix}...{separator}{error.field.upper()}"
+        raise FieldError(name, error.problem, error.cure) from None

@@ -108,13 +108,13 @@ def _parts(error: IdiolectError) -> list[tuple[str, str]]:
     return []
 
 
-def error_of(failed: grpc.RpcError) -> IdiolectError:
-    """What a failed call means; the service's own error where it sent one."""
+def error_of(failed: grpc.RpcError, whom: str = "") -> IdiolectError:
+    """What a failed call means: the service's own error, else one that begins with `whom`."""
     code, said = failed.code(), failed.details() or ""
     trailing: Any = failed.trailing_metadata() or ()
     packed = dict(trailing).get(DETAILS)
     sent = _sent(status_pb2.Status.FromString(packed)) if isinstance(packed, bytes) else None
-    return sent or _from_code(code, said)
+    return sent or _from_code(code, said, f"{whom}: " if whom else "")
 
 
 def _sent(status: status_pb2.Status) -> IdiolectError | None:
@@ -138,14 +138,14 @@ def _rebuilt(reason: str, parts: dict[str, str], message: str) -> IdiolectError 
     return None if kind is None else kind(message)
 
 
-def _from_code(code: grpc.StatusCode, said: str) -> IdiolectError:
+def _from_code(code: grpc.StatusCode, said: str, lead: str) -> IdiolectError:
     """For statuses that gRPC itself or a stranger sent."""
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "message larger" in said:
         return FieldError("request", f"is too large ({said})", "send at most 4 MB a message; split it")
     kind = next((kind for kind, known in reversed(_CODES) if known is code), None)
     if kind in (None, errors.DriftError):
         kind = errors.UnavailableError if code in _GONE else IdiolectError
-    return kind(f"{code.name}: {said}")
+    return kind(f"{lead}{code.name}: {said}")
 
 
 _GONE: Sequence[grpc.StatusCode] = (

@@ -21,7 +21,7 @@ class Store(Protocol):
 
     FieldError for an impossible argument, UnavailableError where the network, the disk or its space fails.
     After an UnavailableError from a put its outcome is open: the object may be there. Put again, and where
-    another has won then, read who it was. What an iterable of data raises goes through, and nothing is written.
+    another has won then, read who it was. What an iterable of data raises goes through, and nothing is put.
     """
 
     def put_if_absent(self, key: str, data: Payload) -> bool:

@@ -155,7 +155,7 @@ class LocalStore:
                 yield base + label
 
     def _emptied(self, folder: Path) -> int:
-        """Removes all objects below a folder, and each folder that is empty then; returns how many objects."""
+        """Removes all objects below a folder, and folders that are empty then; returns how many objects."""
         removed = 0
         for label in [*labels(folder)]:
             if label.endswith("/"):

@@ -65,8 +65,9 @@ class MemoryStore:
 
     def delete_all(self, prefix: str) -> int:
         """See Store."""
+        checked_folder(prefix)
         with self._lock:
-            gone = [key for key in self._keys if key.startswith(checked_folder(prefix))]
+            gone = [key for key in self._keys if key.startswith(prefix)]
             self._keys = [key for key in self._keys if not key.startswith(prefix)]
             for key in gone:
                 del self._objects[key]

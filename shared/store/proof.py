@@ -14,7 +14,7 @@ def prove(store: Store) -> None:
     """Put a key twice in every way the store has, and read what stands.
 
     IntegrityError where a second put is not refused or replaces the first, UnavailableError where the store
-    can't be used. It shows that the store heeds the condition, not that it does so among many writers at once.
+    can't be used. It shows that the store heeds the condition, not that it does so in a race.
     """
     for number, put in enumerate(store.conditional_puts()):
         key = f"proof/{uuid.uuid4().hex}-{number}"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from shared.errors import NotFoundError, UnavailableError
@@ -31,6 +32,7 @@ class S3Store:
     """A Store in a bucket, below a prefix.
 
     The server must honour ``If-None-Match: *`` on PutObject and CompleteMultipartUpload; `prove` finds out.
+    The bucket must list in the order of names, as all but the directory buckets of AWS do.
     Data in pieces is sent in parts of 8 MiB, one after the other, so an object holds at most 80,000 MiB.
     Several objects can't be removed at once: while `delete_all` runs, some are gone and some are not.
 
@@ -45,25 +47,21 @@ class S3Store:
 
     def put_if_absent(self, key: str, data: Payload) -> bool:
         """See Store."""
-        if isinstance(data, bytes) and len(data) <= _WHOLE_BYTES:
-            return self._put_whole(key, data)
-        pieces = parts(data)
-        first = next(pieces)
-        if len(first) < PART_BYTES:
-            return self._put_whole(key, first)
+        whole, several = _measured(data)
+        if whole is not None:
+            return self._put_whole(key, whole)
         # Only saves the sending: the condition on the last request decides.
-        return not self.exists(key) and self._put_parts(key, first, pieces)
+        return not self.exists(key) and self._put_parts(key, several)
 
     def put(self, key: str, data: Payload) -> None:
         """See Store."""
-        pieces = parts(data)
-        first = next(pieces)
-        if len(first) < PART_BYTES:
-            self._call("put_object", key, Body=first)
+        whole, several = _measured(data)
+        if whole is not None:
+            self._call("put_object", key, Body=whole)
             return
         with self._upload(key) as upload:
-            upload.send_all(first, pieces)
-            upload.complete()
+            upload.send_all(several)
+            self._completed(upload)
 
     def get(self, key: str) -> bytes:
         """See Store."""
@@ -93,9 +91,9 @@ class S3Store:
         checked_prefix(prefix)
         found: list[str] = []
         while len(found) < limit:
-            names = self._names(prefix, after, limit - len(found))
+            names, more = self._names(prefix, after, limit - len(found))
             found += [name for name in names if is_key(name)]
-            if not names:
+            if not (more and names):
                 break
             after = names[-1]
         return found
@@ -126,8 +124,7 @@ class S3Store:
         """See Store: in one request, and in parts."""
 
         def in_parts(key: str, data: Payload) -> bool:
-            pieces = parts(data)
-            return self._put_parts(key, next(pieces), pieces)
+            return self._put_parts(key, parts(data))
 
         return (self.put_if_absent, in_parts)
 
@@ -150,10 +147,18 @@ class S3Store:
 
         return self._settled(attempt, name, writer)
 
-    def _put_parts(self, key: str, first: bytes, rest: Iterator[bytes]) -> bool:
+    def _put_parts(self, key: str, several: Iterator[bytes]) -> bool:
         with self._upload(key) as upload:
-            upload.send_all(first, rest)
+            upload.send_all(several)
             return self._settled(lambda: upload.complete(IfNoneMatch="*"), upload.name, upload.writer)
+
+    def _completed(self, upload: Upload) -> None:
+        """Complete an upload that may replace. UnavailableError where it is not known to be there."""
+        try:
+            upload.complete()
+        except S3RefusedError as refusal:
+            if self._writer(upload.name) != upload.writer:
+                raise UnavailableError(f"{upload.name} in {self.bucket}: {refusal}") from refusal
 
     def _settled(self, attempt: Callable[[], object], name: str, writer: str) -> bool:
         return settled(attempt, lambda: self._writer(name), writer, f"{name} in {self.bucket}")
@@ -171,13 +176,14 @@ class S3Store:
             raise UnavailableError(f"{name} in {self.bucket}: {refusal}") from refusal
         return str(answer.get("Metadata", {}).get(WRITER, ""))
 
-    def _names(self, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """Up to `limit` names, without the store's own prefix; foreign objects among them."""
+    def _names(self, prefix: str, after: str, limit: int) -> tuple[Sequence[str], bool]:
+        """Up to `limit` names without our prefix, foreign ones among them, and whether there are more."""
         start = {"StartAfter": self.prefix + after} if after else {}
         answer = self._bucket_call(
             "list_objects_v2", Prefix=self.prefix + prefix, MaxKeys=min(limit, 1000), **start
         )
-        return [str(entry["Key"]).removeprefix(self.prefix) for entry in answer.get("Contents", ())]
+        names = [str(entry["Key"]).removeprefix(self.prefix) for entry in answer.get("Contents", ())]
+        return names, bool(answer.get("IsTruncated"))
 
     def _delete_page(self, keys: Sequence[str]) -> None:
         named = [{"Key": self.prefix + key} for key in keys]
@@ -213,3 +219,12 @@ class S3Store:
 
     def _name(self, key: str) -> str:
         return self.prefix + checked_key(key)
+
+
+def _measured(data: Payload) -> tuple[bytes | None, Iterator[bytes]]:
+    """The data whole where it is small, and its parts where it is not."""
+    if isinstance(data, bytes) and len(data) <= _WHOLE_BYTES:
+        return data, iter(())
+    several = parts(data)
+    first = next(several)
+    return (first, several) if len(first) < PART_BYTES else (None, chain((first,), several))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from shared.errors import UnavailableError
@@ -50,8 +51,11 @@ class S3Client:
         self._client: Any = None
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The answer to one operation. S3RefusedError where the server refuses, UnavailableError where it can't be
-        reached, doesn't answer in time, fails, or can't be used by us at all."""
+        """The answer to one operation.
+
+        S3RefusedError where the server refuses. UnavailableError where it can't be reached, doesn't answer in
+        time, fails, or can't be used by us at all.
+        """
         client = self._of_this_process()
         with failures(str(arguments.get("Bucket", ""))):
             answer: dict[str, Any] = getattr(client, operation)(**arguments)
@@ -99,6 +103,7 @@ def _client(limits: S3Limits) -> Any:
     except ModuleNotFoundError as error:
         raise UnavailableError("s3:// needs botocore; install idiolect[s3]") from error
     session = get_session()
+    session.register_component("data_loader", _service_models())
     region = session.get_config_variable("region") or os.environ.get("AWS_REGION") or "us-east-1"
     config = Config(
         connect_timeout=limits.connect_seconds,
@@ -111,3 +116,11 @@ def _client(limits: S3Limits) -> Any:
         return session.create_client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
         raise UnavailableError(f"no client for S3 can be made: {error}") from error
+
+
+@cache
+def _service_models() -> Any:
+    """The description of S3, which takes most of the time to make a client, read once."""
+    from botocore.loaders import create_loader
+
+    return create_loader()

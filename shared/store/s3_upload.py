@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -51,11 +51,12 @@ class Upload:
             with suppress(UnavailableError):
                 self.abort()
 
-    def send_all(self, first: bytes, rest: Iterator[bytes]) -> None:
+    def send_all(self, parts: Iterable[bytes]) -> None:
         """Send all parts. BudgetError where they are more than a server takes."""
-        self._send(first)
-        for part in rest:
+        for part in parts:
             self._send(part)
+            # While the next part is gathered, this one need not stay in memory.
+            del part
 
     def complete(self, **condition: str) -> None:
         """Make the object be there. S3RefusedError where the condition fails or the upload is gone."""
@@ -94,8 +95,14 @@ def parts(data: Payload) -> Iterator[bytes]:
             held += rest[:room]
             rest = rest[room:]
             if len(held) == PART_BYTES:
-                yield bytes(held)
-                held.clear()
                 count += 1
+                yield _taken(held)
     if held or not count:
-        yield bytes(held)
+        yield _taken(held)
+
+
+def _taken(held: bytearray) -> bytes:
+    """What is held, which is held no longer: only one of the two stays in memory."""
+    part = bytes(held)
+    held.clear()
+    return part

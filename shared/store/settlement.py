@@ -10,7 +10,7 @@ from shared.errors import UnavailableError
 from shared.store.s3_client import S3RefusedError
 
 WRITER = "idiolect-writer"
-_ROUNDS = 8
+_ROUNDS = 6
 _FIRST_PAUSE = 0.05
 
 

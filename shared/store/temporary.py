@@ -108,7 +108,7 @@ def temporaries(folder: Path) -> Iterator[Path]:
 
 def is_orphan(path: Path, oldest: float) -> bool:
     """Whether a temporary file was last touched before `oldest` (Unix seconds) and nobody here writes it."""
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    with suppress(FileNotFoundError), path.open("r+b") as file:
         return os.fstat(file.fileno()).st_mtime < oldest and _lock(file.fileno())
     return False
 

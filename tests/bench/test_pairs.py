@@ -58,3 +58,9 @@ def test_the_bar_decides(bar: float | None, ok: bool) -> None:
 def test_the_collector_accepts_the_last_line() -> None:
     line = last_line("speed", TWICE.last_line("speed", "times", 1.5, peak=3))
     assert (line.value, line.problem) == (2.0, None)
+
+
+def test_without_a_warm_up_every_pass_counts() -> None:
+    order: list[str] = []
+    compare(lambda: order.append("a"), lambda: order.append("b"), pairs=2, warm_up=False)
+    assert "".join(order) == "abab"

@@ -55,5 +55,5 @@ def vllm_server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     command += ["--served-model-name", "smol", "twin", "--dtype", "float32", "--max-model-len", "2048"]
     command += ["--max-num-seqs", "16", "--host", "127.0.0.1", "--port", str(port)]
     log = tmp_path_factory.mktemp("vllm") / "log"
-    with running(command, port, log, 300, VLLM_CPU_KVCACHE_SPACE="1") as address:
+    with running(command, port, log, 600, VLLM_CPU_KVCACHE_SPACE="1") as address:
         yield address

@@ -45,7 +45,7 @@ async def oracle(model=None, reward_model=None):
     serves = asyncio.Event()
     with SandboxedVerifier() as verifier:
         core = OracleCore(EngineHost(make), verifier, reward_model=reward_model)
-        await core.start(lambda there: serves.set() if there else None)
+        await core.start(lambda there: serves.set() if there else None, pytest.fail)
         try:
             await serves.wait()
             yield core, core.host.info.digest

@@ -7,7 +7,7 @@ import pytest
 
 from services.oracle.locators.combine import CombinedLocator
 from services.oracle.locators.prm import PrmLocator
-from services.oracle.locators.weighted import WeightedLocator, weighed
+from services.oracle.locators.weighted import WeightedLocator
 from services.oracle.threaded import ThreadedLocator
 from shared.domain import (
     Correctness,
@@ -22,6 +22,7 @@ from shared.domain import (
 )
 from shared.errors import FieldError, IntegrityError, UnavailableError, UnsupportedError
 from shared.text.segmentation import join_steps
+from shared.weighing import weighed
 
 WRONG = Verdict(Correctness.INCORRECT)
 UNDECIDED = Verdict(Correctness.UNDECIDED, "no_gold")

@@ -20,6 +20,7 @@ def test_the_last_line_counts_whatever_comes_before() -> None:
         '{"name": "rate", "value": 2.5}',
         GOOD.replace("2.5", '"fast"'),
         GOOD.replace("true", '"yes"'),
+        GOOD.replace("2.5", "null"),
         GOOD + "\nbye",
     ],
 )
@@ -29,3 +30,8 @@ def test_a_malformed_last_line_is_a_failed_benchmark(output: str) -> None:
 
 def test_a_figure_off_its_bar_stays_a_miss() -> None:
     assert not last_line("rate", GOOD.replace("true", "false")).ok
+
+
+def test_a_benchmark_that_cannot_be_run_here_is_no_miss() -> None:
+    said = GOOD.replace("2.5", "null").replace('"times"', '"not run: no such engine"')
+    assert last_line("rate", said).ok

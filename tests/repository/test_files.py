@@ -11,7 +11,8 @@ LISTED = subprocess.run(
 ).stdout
 TRACKED = [ROOT / name for name in LISTED.split("\0") if name and (ROOT / name).is_file()]
 TEXTS = [path for path in TRACKED if b"\0" not in path.read_bytes()[:8000]]
-CODE = [path for path in TRACKED if path.suffix == ".py"]
+GENERATED = ROOT / "shared" / "rpc" / "generated"
+CODE = [path for path in TRACKED if path.suffix == ".py" and GENERATED not in path.parents]
 # Problems and solutions of others may say anything.
 WRITTEN_HERE = [path for path in TEXTS if path.suffix not in (".jsonl", ".json")]
 

@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from services.inference.absent import AbsentModel
 from services.inference.base import LanguageModel
 from services.inference.host import EngineHost, Patience
 from services.inference.scripted import Script, ScriptedModel
-from services.oracle.core import OracleCore, OracleSettings
+from services.oracle.core import RULES, OracleCore, OracleSettings
 from services.oracle.servicer import OracleService
+from services.oracle.verifier.limits import Limits
 from services.oracle.verifier.verifier import SandboxedVerifier
 from services.student.core import StudentCore
 from services.student.prompting import StudentTemplate
 from services.student.servicer import StudentService
 from shared.rpc.channel import Target
-from shared.rpc.server import Running, ServerSettings, Service
+from shared.rpc.server import Running, ServerSettings, Service, first_of
 
 Result = TypeVar("Result")
 Make = Callable[[], Coroutine[Any, Any, LanguageModel]]
@@ -73,7 +75,11 @@ class Served:
         return StudentService(StudentCore(self.host, self._state / "profiles", template))
 
     def __enter__(self) -> Served:
-        self._loop.run(self._enter())
+        try:
+            self._loop.run(self._enter())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def enter_soon(self) -> Future[None]:
@@ -88,7 +94,9 @@ class Served:
         self.service = self._service()
         self.running = Running(self.service, self._settings, self._registry)
         await self.running.__aenter__()
-        await self.running.serving.wait()
+        await first_of(self.running.serving, self.running.broken)
+        if self.running.failure is not None:
+            raise self.running.failure
 
     def __exit__(self, *_: object) -> None:
         self.drain()
@@ -97,7 +105,7 @@ class Served:
     def drain(self) -> None:
         """As on SIGTERM; doing it twice is harmless."""
         first, self.drains = not self.drains, True
-        if first:
+        if first and self.running is not None:
             self._loop.run(self.running.drain())
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -137,9 +145,16 @@ class ServedOracle(Served):
 
     def _service(self) -> Service:
         self.host = EngineHost(self._made, patience=Patience(drain=10.0, first_retry=0.05))
-        settings = self._options.get("settings", OracleSettings())
+        settings = self._options.get("thinking", OracleSettings())
         rewards = self._options.get("reward_model")
-        return OracleService(OracleCore(self.host, SandboxedVerifier(1), settings, rewards))
+        limits = self._options.get("limits", Limits())
+        self.verifier = SandboxedVerifier(1, limits)
+        return OracleService(OracleCore(self.host, self.verifier, settings, rewards))
+
+
+async def rules() -> LanguageModel:
+    """No language model: rules alone."""
+    return AbsentModel("rules", RULES)
 
 
 def scripted(**script: Any) -> Make:

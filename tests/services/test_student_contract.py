@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from google.protobuf import duration_pb2
 from served import Served
 from waiting import eventually
 
 from shared.clients.student import StudentClient
-from shared.errors import BusyError, FieldError, IdiolectError, MismatchError
+from shared.errors import FieldError, MismatchError, UnsupportedError
 from shared.ports import GenerationRequest, Generator, ScoreRequest
 from shared.rpc.generated.idiolect.student.v1 import student_pb2 as pb
 from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc as grpc_pb
@@ -218,18 +219,27 @@ def test_an_engine_wakes_by_itself_when_its_lease_ends(student: Served, client: 
     assert len(client.generate(SHORT)) == 2
 
 
-def test_a_second_holder_is_told_to_wait(client: StudentClient) -> None:
-    lease = client.sleep("one", timedelta(minutes=1))
+def test_a_second_holder_is_told_who_has_it(stub: Stub, client: StudentClient) -> None:
+    lease = client.sleep("the first one", timedelta(minutes=1))
     try:
-        with pytest.raises(BusyError, match="one"):
-            client.sleep("other", timedelta(seconds=1))
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Sleep(pb.SleepRequest(holder="another", ttl=duration_pb2.Duration(seconds=1)))
     finally:
         client.wake(lease)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "the first one" in caught.value.details()
+
+
+def test_concurrent_calls_share_the_engine(student: Served, client: StudentClient) -> None:
+    requests = [replace(SHORT, n=1, max_tokens=12, seed=seed) for seed in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(client.generate, requests))
+    assert student.model.figures.peak_running >= 8
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "no-such-model"])
 def test_an_unknown_model_is_refused_and_the_old_one_stays(client: StudentClient, source: str) -> None:
     before = client.generate(SHORT)
-    with pytest.raises(IdiolectError, match=source):
+    with pytest.raises((FieldError, UnsupportedError), match=source):
         client.load_model(source)
     assert client.generate(SHORT) == before

@@ -64,6 +64,18 @@ _StudentEngine = Annotated[
 _StudentModel = Annotated[
     str | None, typer.Option("--student-model", help="The model that goes on; needs --generate.")
 ]
+_Locator = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--locator",
+        metavar="NAME=WEIGHT",
+        help="Who names the wrong step; repeatable: combined, answer, arithmetic, reference, rollout.",
+    ),
+]
+_Rollouts = Annotated[
+    int | None,
+    typer.Option("--rollouts", min=1, help="Samples a prefix for --locator rollout; 8 by default."),
+]
 _Segment = Annotated[bool, typer.Option("--segment", help="Ignore given steps and cut the text anew.")]
 _Workers = Annotated[int, typer.Option("--workers", min=1, help="Verifier processes.")]
 _Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew and overwrite what an earlier run wrote.")]
@@ -89,6 +101,8 @@ def command(
     generate: _Generate = False,
     student_engine: _StudentEngine = None,
     student_model: _StudentModel = None,
+    locator: _Locator = None,
+    rollouts: _Rollouts = None,
     tls_certificate: _Certificate = None,
     tls_key: _Key = None,
     tls_authority: _Authority = None,
@@ -103,6 +117,7 @@ def command(
     where it stopped; with changed input or settings it refuses and says what changed. Lines that can't be
     used go to OUT.jsonl.errors.jsonl with their number and a reason, and make the exit code 3.
     """
+    from services.embedded.locating import weights_of
     from services.embedded.refining import Order, refine
     from shared.rpc.channel import Target
     from shared.rpc.tls import TlsFiles
@@ -128,6 +143,8 @@ def command(
         generate=generate,
         student_engine=student_engine,
         student_model=student_model,
+        locators=weights_of(locator or ()),
+        rollouts=rollouts,
         workers=workers,
         fresh=fresh,
     )

@@ -13,6 +13,7 @@ LABELS = {
     "native": "the student itself",
     "surrogate": "a surrogate: another model than the one that wrote the texts",
     "proxy": "a proxy: fitted on the student's own texts",
+    "scripted": "a scripted stand-in: invented numbers",
 }
 
 

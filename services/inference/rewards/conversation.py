@@ -37,20 +37,22 @@ def _holds_special(checkpoint: Checkpoint, text: str) -> bool:
 
 def _in_pieces(checkpoint: Checkpoint, problem: str, text: str) -> list[int]:
     """The template's own parts with their special tokens, the two texts between them without."""
+    before, between, after = conversation_frame(checkpoint)
+    return [*before, *checkpoint.encode(problem)[0], *between, *checkpoint.encode(text)[0], *after]
+
+
+def conversation_frame(checkpoint: Checkpoint) -> tuple[list[int], list[int], list[int]]:
+    """Ids of the template's own parts: before the problem, between it and the solution, and after that.
+
+    Raises UnavailableError for a template that doesn't show both.
+    """
     rendered = _rendered(checkpoint, _PROBLEM, _SOLUTION)
     before, found_problem, rest = rendered.partition(_PROBLEM)
     between, found_solution, after = rest.partition(_SOLUTION)
     if not (found_problem and found_solution):
         raise UnavailableError(f"the chat template of {checkpoint.name} doesn't show both turns in order")
-
-    def own(part: str) -> list[int]:
-        return list(checkpoint.tokenizer(part, add_special_tokens=False)["input_ids"])
-
-    pieces = (
-        own(before),
-        checkpoint.encode(problem)[0],
-        own(between),
-        checkpoint.encode(text)[0],
-        own(after),
+    encoded = (
+        checkpoint.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (before, between, after)
     )
-    return [one for piece in pieces for one in piece]
+    first, second, third = map(list, encoded)
+    return first, second, third

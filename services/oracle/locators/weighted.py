@@ -1,29 +1,17 @@
-"""Several locators in one diagnosis, by weights that the caller states.
+"""Several locators in one diagnosis, by weights that the caller states; the formula: `shared.weighing`.
 
-Every locator with a verdict votes for the step it names, or for -1 (nothing is wrong):
-
-    support(s)    = sum of weight(l) * confidence(l) over the locators l whose first error is s
-    first error   = the s with the largest support; a tie goes to the earlier step, and -1 loses a tie
-    confidence(s) = support(s) / sum of weight(l) over all locators l that have a verdict
-
-So the confidence is the weighted mean of the belief in the winner, with 0 from whoever names another step.
-
-A locator that is undecided (None) has no vote and no part in the second sum. Nor has one that says -1 of a
-solution whose final answer is wrong: some step is wrong, that locator merely found none. Where no support is
-above zero the diagnosis is undecided. A locator that fails makes the call fail; no vote is silently dropped.
+A locator that fails makes the call fail; no vote is silently dropped.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from services.oracle.base import ServedLocator
 from services.oracle.together import together
-from shared.domain import Correctness, Diagnosis, Finding, StepVerdict, Trajectory, Verdict
-from shared.errors import FieldError
+from shared.domain import Diagnosis, Trajectory, Verdict
+from shared.weighing import check_weights, weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +20,7 @@ class WeightedLocator:
 
     Attributes:
         locators: at least one, with names of their own.
-        weights: one weight >= 0 for each name, at least one of them above 0. A locator with weight 0 has no
-            vote, but its findings are kept.
+        weights: one weight for each name, as `shared.weighing.check_weights` wants them.
     """
 
     locators: Sequence[ServedLocator]
@@ -41,58 +28,10 @@ class WeightedLocator:
     name: str = field(default="weighted", init=False)
 
     def __post_init__(self) -> None:
-        names = [locator.name for locator in self.locators]
-        if len(set(names)) < len(names):
-            raise FieldError("locators", f"names one twice: {', '.join(names)}", "give each one once")
-        if set(names) != self.weights.keys():
-            problem = f"weighs {', '.join(self.weights) or 'nothing'}"
-            raise FieldError("weights", problem, f"give one weight for each of {', '.join(names)}")
-        if not all(math.isfinite(weight) and weight >= 0 for weight in self.weights.values()):
-            raise FieldError("weights", f"is {dict(self.weights)}", "give finite numbers >= 0")
-        if not any(self.weights.values()):
-            raise FieldError("weights", "lets nobody vote", "give a weight above 0")
+        check_weights([locator.name for locator in self.locators], self.weights)
 
     async def locate(self, trajectory: Trajectory, verdict: Verdict) -> Diagnosis:
         """The step with the largest support. Raises what the first failing locator raises."""
         said = await together(locator.locate(trajectory, verdict) for locator in self.locators)
         weights = [self.weights[locator.name] for locator in self.locators]
         return weighed(list(zip(weights, said, strict=True)), verdict)
-
-
-def weighed(votes: Sequence[tuple[float, Diagnosis]], verdict: Verdict) -> Diagnosis:
-    """One diagnosis from (weight, diagnosis) pairs; the formula stands at the top of this file.
-
-    All findings are kept, ordered by step. Those that call a step before the first error wrong become doubts
-    (unknown), since the diagnosis does not share them.
-    """
-    support: defaultdict[int, float] = defaultdict(float)
-    decided = 0.0
-    for weight, diagnosis in votes:
-        named = _vote(diagnosis, verdict)
-        if named is not None:
-            support[named] += weight * diagnosis.confidence
-            decided += weight
-    winner = min(support, key=lambda step: (-support[step], step < 0, step), default=None)
-    if winner is None or support[winner] <= 0:
-        return Diagnosis(None, 0.0, _ordered(votes, None))
-    return Diagnosis(winner, round(support[winner] / decided, 4), _ordered(votes, winner))
-
-
-def _vote(diagnosis: Diagnosis, verdict: Verdict) -> int | None:
-    """The step that a locator votes for, -1 for none, None where it has no vote."""
-    overlooked = diagnosis.first_error == -1 and verdict.value is Correctness.INCORRECT
-    return None if overlooked else diagnosis.first_error
-
-
-def _ordered(votes: Sequence[tuple[float, Diagnosis]], winner: int | None) -> tuple[Finding, ...]:
-    """Every finding once, by step and place."""
-    found = (finding for _, diagnosis in votes for finding in diagnosis.findings)
-    kept = dict.fromkeys(_agreeing(finding, winner) for finding in found)
-    return tuple(sorted(kept, key=lambda finding: (finding.index, finding.span)))
-
-
-def _agreeing(finding: Finding, winner: int | None) -> Finding:
-    accepted = winner is not None and 0 <= winner <= finding.index
-    if accepted or finding.verdict is not StepVerdict.WRONG:
-        return finding
-    return replace(finding, verdict=StepVerdict.UNKNOWN)

@@ -16,10 +16,8 @@ from services.pipeline.refinement.draft import Draft, diagnose, explore
 from services.pipeline.refinement.selection import Judge, Student, conclude, failed
 from services.pipeline.refinement.settings import SearchSettings
 from shared.domain import Refinement, Trajectory
-from shared.errors import BudgetError, MismatchError, NotFoundError, UnavailableError
+from shared.errors import NO_ITEMS_FAULT
 from shared.ports import Locator, Rewriter, Verifier
-
-_NOBODYS_FAULT = (BudgetError, MismatchError, NotFoundError, UnavailableError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,7 @@ class Refiner:
     def refine_many(self, trajectories: Iterable[Trajectory]) -> Iterator[Refinement]:
         """One refinement a trajectory, in order; a trajectory that breaks a part ends ``failed``.
 
-        A part that is gone, is another one now, or has used up its budget is no fault of a trajectory: the
-        error ends the search.
+        A part that is gone or has used up its budget is no fault of a trajectory: the error ends the search.
         """
         stream = iter(trajectories)
         while batch := list(islice(stream, self.settings.batch)):
@@ -69,7 +66,7 @@ class Refiner:
     def _diagnosed(self, trajectory: Trajectory) -> Draft:
         try:
             return diagnose(trajectory, self.verifier, self.locator)
-        except _NOBODYS_FAULT:
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - one bad item is data: it ends `failed`, the run goes on
             return Draft.broken(trajectory, error)
@@ -79,7 +76,7 @@ class Refiner:
         acceptance = Acceptance(self.verifier, self.locator)
         try:
             explore(draft, tier, acceptance, profile, self.settings)
-        except _NOBODYS_FAULT:
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)
@@ -89,7 +86,7 @@ class Refiner:
             return failed(draft)
         try:
             return conclude(draft, judge)
-        except _NOBODYS_FAULT:
+        except NO_ITEMS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             draft.fail(error)

@@ -23,7 +23,7 @@ from shared.domain import (
     Tried,
     Utility,
 )
-from shared.errors import InputError, MismatchError, NotFoundError
+from shared.errors import NO_ITEMS_FAULT, InputError
 from shared.ports import Scorer, ScoreRequest, StyleGate
 from shared.style.cost import cost
 from shared.style.ledger import finite, ledger
@@ -32,8 +32,6 @@ from shared.text.edits import preserved_fraction
 TIE = 0.05
 """Utilities that differ by no more are equal: the cost counts the tokens that are there, so that by itself it
 would favour shorter texts over smaller edits."""
-
-_NO_TEXTS_FAULT = (MismatchError, NotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Judge:
         requests = [ScoreRequest(problem, text) for problem, text in wanted]
         try:
             self._scores.update(zip(wanted, self._student.scorer.score(requests), strict=True))
-        except _NO_TEXTS_FAULT:
+        except NO_ITEMS_FAULT:
             raise
         except InputError:
             for request in requests:
@@ -82,7 +80,7 @@ class Judge:
         key = request.problem, request.text
         try:
             self._scores[key] = scorer.score([request])[0]
-        except _NO_TEXTS_FAULT:
+        except NO_ITEMS_FAULT:
             raise
         except InputError as error:
             self._scores[key] = TokenScores((), (), ())

@@ -121,16 +121,19 @@ def diagnosis_message(diagnosis: Diagnosis) -> pb.Diagnosis:
     return pb.Diagnosis(first_error=diagnosis.first_error, confidence=diagnosis.confidence, findings=findings)
 
 
-def diagnosis_of(message: pb.Diagnosis) -> Diagnosis:
-    """Diagnosis of a message."""
+def diagnosis_of(message: pb.Diagnosis, text: str | None = None) -> Diagnosis:
+    """Diagnosis of a message; FieldError where a finding's span is no range of `text`, if that is known."""
     first = message.first_error if message.HasField("first_error") else None
-    return Diagnosis(first, message.confidence, tuple(map(_finding_of, message.findings)))
+    findings = (
+        _finding_of(sent, text, f"diagnosis.findings[{place}]") for place, sent in enumerate(message.findings)
+    )
+    return Diagnosis(first, message.confidence, tuple(findings))
 
 
-def _finding_of(message: pb.Finding) -> Finding:
+def _finding_of(message: pb.Finding, text: str | None, field: str) -> Finding:
     return Finding(
         index=message.index,
-        span=span_of(message.span, None, "diagnosis.findings.span"),
+        span=span_of(message.span, text, f"{field}.span"),
         verdict=_STEP_BACK.get(message.verdict, StepVerdict.UNKNOWN),
         evidence=message.evidence,
         source=message.source,

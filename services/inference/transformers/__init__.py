@@ -1,0 +1,1 @@
+"""The engine on transformers: a CPU or a GPU, continuous batching, prompts read once."""
