@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from services.pipeline.dispatch.leases import PREPARE, Leases
 from services.pipeline.metrics import WorkMetrics, work_metrics
@@ -74,12 +74,21 @@ class Bench:
             return None
 
     def _held(self, order: JobOrder, part: str, work: Work) -> None:
-        lease = self._leases.take(order.key, part)
-        if lease is None:
+        try:
+            lease = self._leases.take(order.key, part)
+        except RedisError as error:
+            _LOG.warning("%s of job %s waits for its lease: %s", part, order.key.job, error)
             return
-        with lease:
-            self._attributed(order, part, work)
-        nudge(self._redis)
+        if lease is not None:
+            with lease:
+                self._attributed(order, part, work)
+            self._nudge()
+
+    def _nudge(self) -> None:
+        try:
+            nudge(self._redis)
+        except RedisError as error:
+            _LOG.warning("nobody could be nudged (%s); the reconciler comes by anyway", error)
 
     def _attributed(self, order: JobOrder, part: str, work: Work) -> None:
         """Does the work; what nobody can mend ends the job, what passes is left for later."""
@@ -111,7 +120,10 @@ class Bench:
             self._pause(order, str(shard))
 
     def _pause(self, order: JobOrder, part: str) -> None:
-        self._leases.mark_queued(order.key, part, PAUSE_SECONDS)
+        try:
+            self._leases.mark_queued(order.key, part, PAUSE_SECONDS)
+        except RedisError as error:
+            _LOG.warning("%s of job %s may be tried again at once: %s", part, order.key.job, error)
 
     def _end(self, order: JobOrder, error: IdiolectError) -> None:
         _LOG.error("job %s fails: %s", order.key.job, error)
