@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from prometheus_client import CollectorRegistry, start_http_server
 from redis import RedisError
 
+from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.rounds import Dispatcher
 from services.pipeline.metrics import HostCollector
 from services.pipeline.settings import PipelineSettings
@@ -53,7 +54,10 @@ class Host:
         self._store = open_store(settings.store)
         self._redis = connected(settings.redis_url)
         self._dispatcher = Dispatcher(
-            JobDesk(self._store), self._redis, _AHEAD * settings.pipeline_concurrency
+            JobDesk(self._store),
+            self._redis,
+            _AHEAD * settings.pipeline_concurrency,
+            Listener(self._redis, settings.pipeline_stall),
         )
         self._over = threading.Event()
 

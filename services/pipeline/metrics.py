@@ -9,6 +9,7 @@
 | idiolect_queue_depth | gauge: messages that wait | queue |
 | idiolect_queue_oldest_age_seconds | gauge: age of the oldest job that is not done | - |
 | idiolect_jobs_live | gauge: accepted and not done | - |
+| idiolect_jobs_stalled | gauge: jobs in which nothing moves | cause: queue, engine, rate_limit |
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from shared.jobs.stall import CAUSES
 from shared.metrics import SECONDS
 
 
@@ -92,11 +94,12 @@ def work_metrics() -> WorkMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: messages by queue, jobs that aren't done, age of the oldest of them in seconds."""
+    """What waits: messages by queue, jobs that aren't done, the oldest's age in seconds, stalls by cause."""
 
     depths: dict[str, int]
     live: int
     oldest: float
+    stalled: dict[str, int]
 
 
 class HostCollector:
@@ -120,6 +123,12 @@ class HostCollector:
             "idiolect_queue_oldest_age_seconds", "Age of the oldest job that is not done.", backlog.oldest
         )
         yield GaugeMetricFamily("idiolect_jobs_live", "Jobs that are not done.", backlog.live)
+        stalled = GaugeMetricFamily(
+            "idiolect_jobs_stalled", "Jobs in which nothing moves.", labels=("cause",)
+        )
+        for cause in CAUSES:
+            stalled.add_metric((cause,), backlog.stalled.get(cause, 0))
+        yield stalled
 
     def _forget_dead(self) -> None:
         """What a killed worker had in flight is in flight no more."""

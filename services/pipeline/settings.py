@@ -22,6 +22,7 @@ class PipelineSettings(BaseSettings):
         pipeline_interactive: processes that are reserved for requests whose sender waits.
         pipeline_in_flight: most lines of one shard in flight.
         pipeline_patience: seconds for which a line waits for a service that is gone.
+        pipeline_stall: seconds without anything moving after which a job is told to stand still.
         drain_file: once it is there, workers give their shards back; a host tells its workers which.
         pipeline_reconcile: seconds after which the store is looked through without a nudge.
     """
@@ -43,6 +44,7 @@ class PipelineSettings(BaseSettings):
     pipeline_in_flight: int = Field(32, ge=1)
     pipeline_patience: float = Field(60.0, ge=0)
     pipeline_reconcile: float = Field(10.0, gt=0)
+    pipeline_stall: float = Field(60.0, gt=0)
     metrics_listen: str = "127.0.0.1:0"
     port: int | None = None
     ready_file: Path | None = None

@@ -41,4 +41,5 @@ def finish(desk: JobDesk, order: JobOrder) -> None:
     leaves = (outcome for root in order.roots() for _, outcome in desk.leaves(order, root))
     cancelled = any(outcome is not None and outcome.fate is Fate.CANCELLED for outcome in leaves)
     state = JobState.CANCELLED if cancelled else JobState.COMPLETED
+    desk.store.delete(order.key.progress)
     desk.finish(order, JobEnd(state, time.time(), desk.progress(order).counts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from redis import Redis
 
 from services.pipeline.dispatch.closing import close_cancelled, finish
 from services.pipeline.dispatch.leases import PREPARE, Leases
+from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.turns import Turns
 from services.pipeline.metrics import Backlog
 from shared.errors import IdiolectError, NotFoundError, UnavailableError
@@ -23,6 +24,7 @@ from shared.jobs.desk import JobDesk
 from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key
 from shared.jobs.order import JobOrder
+from shared.jobs.stall import Stall, tell
 from shared.store import every_key
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +43,9 @@ class _Job:
 class Dispatcher:
     """Gives work out, at most `room` messages ahead of the workers."""
 
-    def __init__(self, desk: JobDesk, redis: Redis, room: int) -> None:
+    def __init__(self, desk: JobDesk, redis: Redis, room: int, listener: Listener) -> None:
+        self._listener = listener
+        self._stalls: dict[JobKey, Stall] = {}
         self._desk, self._redis, self._room = desk, redis, room
         self._leases, self._turns = Leases(redis), Turns(redis)
         self._jobs: OrderedDict[JobKey, _Job] = OrderedDict()
@@ -53,12 +57,33 @@ class Dispatcher:
         opened = {key: job for key in live if (job := self._open(key)) is not None}
         self._live = [*opened]
         self._fill(opened)
+        self._tell_stalls(opened)
+
+    def _tell_stalls(self, jobs: dict[JobKey, _Job]) -> None:
+        """Say in the job and in the log which ones stand still; take it back when they move."""
+        before, self._stalls = self._stalls, {}
+        for key, job in jobs.items():
+            stall = self._listener.stall(key, job.order.created, self._is_held(job))
+            if stall is not None:
+                self._stalls[key] = stall
+                if before.get(key) != stall:
+                    _LOG.warning("job %s stands still (%s): %s", key.job, stall.cause, stall.reason)
+                    tell(self._desk.store, key, stall)
+            elif key in before or self._desk.store.exists(key.progress):
+                self._desk.store.delete(key.progress)
+
+    def _is_held(self, job: _Job) -> bool:
+        part = PREPARE
+        if job.prepared:
+            part = str(next(self._desk.open_shards(job.order, job.first_open), part))
+        return self._leases.is_held(job.order.key, part)
 
     def backlog(self) -> Backlog:
         """What waits."""
         depths = {name: int(self._redis.llen(queue_key(name))) for name in (BULK, INTERACTIVE)}
         ages = [time.time() - job.order.created for key in self._live if (job := self._jobs.get(key))]
-        return Backlog(depths, len(self._live), max(ages, default=0.0))
+        stalled = Counter(stall.cause for stall in self._stalls.values())
+        return Backlog(depths, len(self._live), max(ages, default=0.0), dict(stalled))
 
     def _open(self, key: JobKey) -> _Job | None:
         """The job if there is work to give out; a job that breaks here must not keep others waiting."""

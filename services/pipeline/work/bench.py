@@ -10,6 +10,7 @@ from collections.abc import Callable
 from redis import Redis, RedisError
 
 from services.pipeline.dispatch.leases import PREPARE, Leases
+from services.pipeline.dispatch.pulse import Pulse
 from services.pipeline.metrics import WorkMetrics, work_metrics
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.work.answer import answered
@@ -98,13 +99,16 @@ class Bench:
                 work(engines)
         except UnavailableError as error:
             _LOG.warning("%s of job %s waits: %s", part, order.key.job, error)
+            Pulse(self._redis, order.key).waits(error)
             self._pause(order, part)
         except (InputError, BudgetError) as error:
             self._end(order, error)
 
     def _work(self, order: JobOrder, shard: ShardId, engines: Engines) -> None:
-        stop = threading.Event()
-        bound = self._patience.through(lambda: prepared_work(self._desk, order, engines, self._make), stop)
+        pulse = Pulse(self._redis, order.key)
+        bound = self._patience.through(
+            lambda: prepared_work(self._desk, order, engines, self._make), threading.Event(), pulse.waits
+        )
         work = ShardWork(
             self._desk,
             order,
@@ -114,6 +118,7 @@ class Bench:
             self._patience,
             self._metrics,
             self._settings.draining,
+            pulse,
             self._settings.pipeline_in_flight,
         )
         if work.run() is Ended.GIVEN_BACK:

@@ -31,8 +31,16 @@ class Patience:
     first: float = 0.2
     longest: float = 5.0
 
-    def through(self, call: Callable[[], Result], stop: threading.Event) -> Result:
-        """The result of the call. Stopped as soon as `stop` is set, UnavailableError when it is too late."""
+    def through(
+        self,
+        call: Callable[[], Result],
+        stop: threading.Event,
+        waits: Callable[[UnavailableError], None] = lambda error: None,
+    ) -> Result:
+        """The result of the call. Stopped as soon as `stop` is set, UnavailableError when it is too late.
+
+        `waits` is told before each wait.
+        """
         pause, until = self.first, 0.0
         while True:
             if stop.is_set():
@@ -44,6 +52,7 @@ class Patience:
                 wanted = error.retry_after if isinstance(error, BusyError) else pause
                 if stop.is_set():
                     raise Stopped from None
+                waits(error)
                 if time.monotonic() + wanted > until:
                     raise
                 stop.wait(wanted * random.uniform(0.8, 1.2))

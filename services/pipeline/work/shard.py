@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
+from services.pipeline.dispatch.pulse import Pulse
 from services.pipeline.metrics import WorkMetrics
 from services.pipeline.work.attempts import MOST_FRUITLESS, Attempts
 from services.pipeline.work.engines import Engines
@@ -48,6 +49,7 @@ class ShardWork:
         work: the operation, over `engines`, which are cut when the job is cancelled.
         at_once: most lines in flight. patience: with services that are gone.
         draining: whether this worker comes to its end, and has to give the shard back.
+        pulse: is told what moves and what is waited for.
     """
 
     desk: JobDesk
@@ -58,6 +60,7 @@ class ShardWork:
     patience: Patience
     metrics: WorkMetrics
     draining: Callable[[], bool]
+    pulse: Pulse
     at_once: int = 32
     _lines: dict[int, Line] = field(default_factory=dict)
     _fresh: list[Line] = field(default_factory=list)
@@ -113,6 +116,7 @@ class ShardWork:
                 self._lines[line.number] = line
                 self._fresh.append(line)
                 self.metrics.settled(self.order.operation, line.outcome)
+                self.pulse.moved()
         if errors:
             raise next((error for error in errors if isinstance(error, Stopped)), errors[0])
 
@@ -136,7 +140,7 @@ class ShardWork:
 
     def _one(self, raw: RawLine, stop: threading.Event) -> Line:
         with self.metrics.in_flight(self.order.operation):
-            return self.patience.through(lambda: self.work.work(raw), stop)
+            return self.patience.through(lambda: self.work.work(raw), stop, self.pulse.waits)
 
     @contextmanager
     def _watched(self) -> Iterator[threading.Event]:
