@@ -24,7 +24,7 @@ from services.pipeline.metrics import HostCollector
 from services.pipeline.settings import PipelineSettings
 from shared.errors import FieldError, UnavailableError
 from shared.jobs.desk import JobDesk
-from shared.jobs.nudge import BULK, INTERACTIVE, await_nudge, connected
+from shared.jobs.nudge import BULK, INTERACTIVE, await_nudges, connected
 from shared.rpc.server import split_address
 from shared.store import open_store, prove
 
@@ -78,13 +78,14 @@ class Host:
                     self._round()
 
     def _round(self) -> None:
-        """One round, then a wait for the next reason to make one."""
+        """A look at all jobs, then one at the jobs of each nudge, until it is time to look at all again."""
         try:
             self._dispatcher.round()
             until = time.monotonic() + self._settings.pipeline_reconcile
             while not self._over.is_set() and (left := until - time.monotonic()) > 0:
-                if await_nudge(self._redis, min(left, _LONGEST_WAIT)):
-                    return
+                named = await_nudges(self._redis, min(left, _LONGEST_WAIT))
+                if named is not None:
+                    self._dispatcher.round(named)
         except (RedisError, UnavailableError) as error:
             _LOG.warning("can't give work out now: %s", error)
             self._over.wait(_RETRY_SECONDS)

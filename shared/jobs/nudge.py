@@ -14,6 +14,8 @@ from typing import Any
 
 from redis import Redis
 
+from shared.jobs.layout import JobKey
+
 PREFIX = "idiolect:"
 NUDGES = f"{PREFIX}nudges"
 BULK = "bulk"
@@ -33,21 +35,27 @@ def connected(url: str) -> Redis:
     )
 
 
-def nudge(redis: Redis) -> None:
-    """Let somebody look now for work that can be given out."""
+def nudge(redis: Redis, key: JobKey | None = None) -> None:
+    """Let somebody look now for work that can be given out; `key` names a job in which something ended."""
+    named = b"" if key is None else f"{key.tenant}/{key.job}".encode()
     with redis.pipeline(transaction=False) as pipe:
-        pipe.lpush(NUDGES, b"1")
+        pipe.lpush(NUDGES, named)
         pipe.ltrim(NUDGES, 0, _MOST_NUDGES)
         pipe.expire(NUDGES, _NUDGE_SECONDS)
         pipe.execute()
 
 
-def await_nudge(redis: Redis, seconds: float) -> bool:
-    """Wait for a nudge, at most so long; takes all that are there."""
-    if redis.blpop([NUDGES], timeout=seconds) is None:
-        return False
-    redis.delete(NUDGES)
-    return True
+def await_nudges(redis: Redis, seconds: float) -> set[JobKey] | None:
+    """Wait for a nudge, at most so long; takes all that are there. The jobs they name; None without one."""
+    first = redis.blpop([NUDGES], timeout=seconds)
+    if first is None:
+        return None
+    with redis.pipeline(transaction=True) as pipe:
+        pipe.lrange(NUDGES, 0, -1)
+        pipe.delete(NUDGES)
+        others, _ = pipe.execute()
+    named = [name.decode() for name in (first[1], *others) if name]
+    return {JobKey(*name.split("/")) for name in named}
 
 
 def queue_key(queue: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from services.pipeline.dispatch.closing import close_cancelled, finish
 from services.pipeline.dispatch.leases import PREPARE, Leases
@@ -49,28 +49,39 @@ class Dispatcher:
         self._desk, self._redis, self._room = desk, redis, room
         self._leases, self._turns = Leases(redis), Turns(redis)
         self._jobs: OrderedDict[JobKey, _Job] = OrderedDict()
-        self._live: list[JobKey] = []
+        self._opened: dict[JobKey, _Job] = {}
 
-    def round(self) -> None:
-        """One look at everything. UnavailableError, RedisError: nothing is wrong, look again later."""
+    def round(self, named: Collection[JobKey] | None = None) -> None:
+        """One look at the jobs that are named, at new ones, and at all where none is named.
+
+        Of the others the last look holds. UnavailableError, RedisError: nothing is wrong, look again later.
+        """
         live = [JobKey.of_live(key) for key in every_key(self._desk.store, LIVE)]
-        opened = {key: job for key in live if (job := self._open(key)) is not None}
-        self._live = [*opened]
+        before = {} if named is None else self._opened
+        known = {key: before[key] for key in live if key in before and key not in (named or ())}
+        wanted = [key for key in live if key not in known and (named is None or self._may_move(key, named))]
+        opened = known | {key: job for key in wanted if (job := self._open(key)) is not None}
+        self._opened = opened
         self._fill(opened)
-        self._tell_stalls(opened)
+        if named is None:
+            self._tell_stalls(opened)
+
+    def _may_move(self, key: JobKey, named: Collection[JobKey]) -> bool:
+        return key in named or key not in self._jobs
 
     def _tell_stalls(self, jobs: dict[JobKey, _Job]) -> None:
         """Say in the job and in the log which ones stand still; take it back when they move."""
-        before, self._stalls = self._stalls, {}
+        before, found = self._stalls, dict[JobKey, Stall]()
         for key, job in jobs.items():
             stall = self._listener.stall(key, job.order.created, self._is_held(job))
             if stall is not None:
-                self._stalls[key] = stall
+                found[key] = stall
                 if before.get(key) != stall:
                     _LOG.warning("job %s stands still (%s): %s", key.job, stall.cause, stall.reason)
                     tell(self._desk.store, key, stall)
             elif key in before or self._desk.store.exists(key.progress):
                 self._desk.store.delete(key.progress)
+        self._stalls = found
 
     def _is_held(self, job: _Job) -> bool:
         part = PREPARE
@@ -79,11 +90,15 @@ class Dispatcher:
         return self._leases.is_held(job.order.key, part)
 
     def backlog(self) -> Backlog:
-        """What waits."""
-        depths = {name: int(self._redis.llen(queue_key(name))) for name in (BULK, INTERACTIVE)}
-        ages = [time.time() - job.order.created for key in self._live if (job := self._jobs.get(key))]
+        """What waits; no depths where Redis is away."""
+        try:
+            depths = {name: int(self._redis.llen(queue_key(name))) for name in (BULK, INTERACTIVE)}
+        except RedisError:
+            depths = {}
+        opened = self._opened
+        ages = [time.time() - job.order.created for job in opened.values()]
         stalled = Counter(stall.cause for stall in self._stalls.values())
-        return Backlog(depths, len(self._live), max(ages, default=0.0), dict(stalled))
+        return Backlog(depths, len(opened), max(ages, default=0.0), dict(stalled))
 
     def _open(self, key: JobKey) -> _Job | None:
         """The job if there is work to give out; a job that breaks here must not keep others waiting."""

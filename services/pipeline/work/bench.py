@@ -83,11 +83,11 @@ class Bench:
         if lease is not None:
             with lease:
                 self._attributed(order, part, work)
-            self._nudge()
+            self._nudge(order.key)
 
-    def _nudge(self) -> None:
+    def _nudge(self, key: JobKey) -> None:
         try:
-            nudge(self._redis)
+            nudge(self._redis, key)
         except RedisError as error:
             _LOG.warning("nobody could be nudged (%s); the reconciler comes by anyway", error)
 
