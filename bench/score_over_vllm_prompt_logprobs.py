@@ -15,7 +15,6 @@ from bench.pairs import compare
 from bench.vllm_environment import with_vllm
 from services.inference.vllm.model import VllmModel
 from services.inference.vllm.settings import VllmSettings
-from services.oracle.verifier.evaluation import text_of
 from services.student.engines.transformers import TransformersScorer
 from shared.domain.model import Message, Prompt
 from shared.ports import ScoreRequest
@@ -59,7 +58,7 @@ def solutions(count: int) -> list[ScoreRequest]:
     files = sorted((Path(__file__).parents[1] / "data" / "demo").glob("*.jsonl"))
     rows = [[json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in files]
     mixed = [row for together in zip(*rows, strict=False) for row in together][:count]
-    return [ScoreRequest(row["problem"], text_of(row)) for row in mixed]
+    return [ScoreRequest(row["problem"], row.get("text") or "\n".join(row["steps"])) for row in mixed]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from shared.errors import EngineLostError, FieldError, UnavailableError
 Answer = TypeVar("Answer")
 LOST = "the vLLM engine has died; load a model again"
 CLOSED = "the vLLM engine was closed"
+# Seconds that its processes may take to end by themselves.
+GRACE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Engine:
             # A thread can't be cancelled: what it still builds has to be ended.
             building.add_done_callback(_end_unwanted)
             await asyncio.wait([building])
-            guard.dismiss()
+            await asyncio.to_thread(guard.dismiss)
             raise
         guard.settle()
         return cls(built.taken(), guard, sleeps=built.sleeps)
@@ -134,8 +136,7 @@ class Engine:
         for work in self._under_way:
             work.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await asyncio.to_thread(llm.shutdown)
-        self._guard.dismiss()
+        await asyncio.to_thread(_end, llm, self._guard)
 
     async def _finish(self, name: str, outputs: AsyncGenerator[Any, None]) -> Any:
         try:
@@ -189,6 +190,15 @@ class _Built:
 def _end_unwanted(building: asyncio.Future[_Built]) -> None:
     if not building.cancelled() and building.exception() is None:
         building.result().taken().shutdown()
+
+
+def _end(llm: Any, guard: Guard) -> None:
+    """Let the engine's processes end by themselves for a while, then have the guard end the rest."""
+    started = list(getattr(llm.engine_core.resources.engine_manager, "processes", ()))
+    llm.shutdown(timeout=GRACE)
+    guard.dismiss()
+    for process in started:
+        process.join(GRACE)
 
 
 async def _last(outputs: AsyncGenerator[Any, None]) -> Any:

@@ -1,7 +1,8 @@
-"""Ends the engine's processes when the process that started them is killed without a chance to do so.
+"""Sees to it that an engine leaves no process behind, even when who started it is killed without a chance.
 
-vLLM's engine core outlives a killed parent and keeps its memory. So each engine has a guard beside it: a
-small process that notes what its parent starts until it reads a line, and ends that once it is an orphan.
+vLLM's engine core outlives a killed parent and keeps its memory, and workers may outlive a core that ended
+too slowly. So each engine has a guard beside it: a small process that notes what its parent starts until it
+is told that all is settled, and ends what is left of that once it is told to, or is an orphan.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at the parent.
 INTERVAL = 0.2
+# Seconds that the guard may take to end what is left.
+PATIENCE = 10
+_SETTLED, _END = b"settled\n", b"end\n"
 
 
 class Guard:
@@ -34,36 +38,47 @@ class Guard:
 
     def settle(self) -> None:
         """Everything has been started; what comes later is none of the guard's business."""
-        with contextlib.suppress(BrokenPipeError):
-            assert self._process.stdin is not None
-            self._process.stdin.write(b"settled\n")
-            self._process.stdin.flush()
+        self._tell(_SETTLED)
 
     def dismiss(self) -> None:
-        """End the guard, which then ends nothing."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        """Have the guard end what is left of the engine, and then itself."""
+        self._tell(_END)
+        try:
+            self._process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+
+    def _tell(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
 
 
 def watch(parent: int) -> None:
-    """Return when `parent` is gone and what it started meanwhile has been killed."""
+    """Return when `parent` is gone or says so, and what it started meanwhile has been killed."""
     import psutil
 
     born = psutil.Process().create_time()
     seen: set[psutil.Process] = set()
-    settled = False
-    while os.getppid() == parent:
-        if settled:
-            select.select([], [], [], INTERVAL)
-            continue
-        settled = bool(select.select([sys.stdin.fileno()], [], [], INTERVAL)[0])
-        seen |= _started(parent, born)
+    settled = ended = False
+    while not ended and os.getppid() == parent:
+        told = _told()
+        if not settled:
+            seen |= _started(parent, born)
+        settled = settled or _SETTLED in told
+        ended = _END in told
     for process in seen:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _told() -> bytes:
+    """What the parent writes within one interval; nobody at the other end means the end."""
+    if not select.select([sys.stdin.fileno()], [], [], INTERVAL)[0]:
+        return b""
+    return os.read(sys.stdin.fileno(), 64) or _END
 
 
 def _started(parent: int, since: float) -> set[psutil.Process]:
