@@ -14,9 +14,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from services.embedded.composition import RunSettings, assemble, local_generator, student_tier
+from services.embedded.composition import assemble, local_generator
 from services.embedded.refining import Order, refine
 from services.embedded.repair_evaluation import CHANGED, drifts, ours, reference_unchanged
+from services.pipeline.assembly import RunSettings, student_tier
 from services.pipeline.refinement.acceptance import Acceptance, Accepted
 from services.pipeline.refinement.student_rewriters import Sampling
 from shared.domain import Outcome, Refinement

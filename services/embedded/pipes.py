@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from services.embedded.conveyor import Workshop, settle
 from services.embedded.runs import RunFiles, Watch, advanced, limited
 from services.embedded.runstate import Position
+from services.pipeline.conveyor import Workshop, settle
 from shared.errors import InputError
 from shared.jsonl import raw_lines
 

@@ -10,22 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from services.embedded.composition import (
-    Assembly,
-    RunSettings,
-    ScorerKind,
-    Services,
-    assemble,
-    fit,
-    load,
-)
-from services.embedded.conveyor import Workshop
-from services.embedded.locating import ROLLOUT, Weights, check_there
+from services.embedded.composition import assemble, fit, load
 from services.embedded.pipes import opened_output, opened_source, refine_stream
 from services.embedded.progress import watch_for
 from services.embedded.remembering import RememberingScorer
 from services.embedded.runs import FileRun, limited
-from services.embedded.runstate import Position, Setting, digest_of
+from services.embedded.runstate import Position
 from services.embedded.students import (
     KnownStudent,
     fitted_here,
@@ -33,17 +23,26 @@ from services.embedded.students import (
     load_there,
     remembered_there,
 )
+from services.pipeline.assembly import (
+    Assembly,
+    RunSettings,
+    ScorerKind,
+    Services,
+    generating_there,
+    run_config,
+)
+from services.pipeline.conveyor import Workshop
+from services.pipeline.locating import ROLLOUT, Weights, check_there
 from services.pipeline.refinement.rollout import Rollouts
 from services.pipeline.refinement.settings import SearchSettings
 from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.domain import Trajectory
 from shared.errors import FieldError, InputError
+from shared.identity import Setting
 from shared.jsonl import parse_line, raw_lines
-from shared.record import Provenance
 from shared.rpc.channel import Target
 from shared.shapes import Reading, parser
-from shared.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +167,7 @@ def _generating(order: Order, services: Services) -> tuple[str, str | None]:
     """Engine and model that generate; the scripted engine needs no model's name."""
     if services.student is None or not (order.generate or _rolls_out(order)):
         return order.student_engine or "transformers", order.student_model
-    info = services.student.info
-    return info.engine, None if info.engine == "scripted" else info.model
+    return generating_there(services.student)
 
 
 def scorer_kind(name: str) -> ScorerKind:
@@ -187,7 +185,7 @@ def scorer_kind(name: str) -> ScorerKind:
 
 def _refine_file(work: Work, given: KnownStudent | None, source: Path, output: Path) -> Position:
     order = work.order
-    config = _config(order, work.settings)
+    config = run_config(work.settings, order.reading, tokens=order.tokens)
     with FileRun(source, output, config, limit=order.limit, fresh=order.fresh) as run:
         if run.complete and (given is None or given.profile.id == run.pinned.get("profile")):
             print(f"{output} is complete already", file=sys.stderr)
@@ -195,7 +193,7 @@ def _refine_file(work: Work, given: KnownStudent | None, source: Path, output: P
         with ExitStack() as stack:
             student = given or _student_of(run, work, stack)
             assembly = stack.enter_context(assemble(work.settings, _remembering(student), work.services))
-            run.pin(_parts(assembly))
+            run.pin(assembly.identity())
             watch = watch_for(source.stat().st_size)
             stack.enter_context(watch)
             return run.refine(_workshop(order, config, assembly), watch)
@@ -211,7 +209,7 @@ def _refine_pipe(work: Work, given: KnownStudent | None) -> Position:
         assembly = stack.enter_context(assemble(work.settings, student, work.services))
         watch = watch_for(None)
         stack.enter_context(watch)
-        workshop = _workshop(order, _config(order, work.settings), assembly)
+        workshop = _workshop(order, run_config(work.settings, order.reading, tokens=order.tokens), assembly)
         return refine_stream(stream, output, errors, workshop, watch, order.limit)
 
 
@@ -272,38 +270,7 @@ def _remembering(student: KnownStudent | None) -> KnownStudent | None:
 
 
 def _workshop(order: Order, config: Mapping[str, Setting], assembly: Assembly) -> Workshop:
-    provenance = Provenance(
-        config=digest_of(dict(config)),
-        engines=assembly.engines,
-        profile=assembly.profile.id if assembly.profile else None,
-        seed=order.seed,
-        code=VERSION,
-    )
+    provenance = assembly.provenance(dict(config), order.seed)
     scorer = assembly.student.scorer if assembly.student else None
     tokens = scorer if order.tokens and isinstance(scorer, RememberingScorer) else None
     return Workshop(assembly.refiner, provenance, parser(order.reading), tokens)
-
-
-def _config(order: Order, settings: RunSettings) -> dict[str, Setting]:
-    """Everything that determines the records beside input, profile and engines, by dotted name."""
-    reading = {"segment": order.reading.resegment, "author": order.reading.author}
-    return _flat({**settings.config(), "reading": reading, "tokens": order.tokens})
-
-
-def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, Setting]:
-    flat: dict[str, Setting] = {}
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            flat |= _flat(inner, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = inner if isinstance(inner, str | int | float | None) else str(inner)
-    return flat
-
-
-def _parts(assembly: Assembly) -> dict[str, Setting]:
-    engines: dict[str, Setting] = {f"engines.{role}": name for role, name in assembly.engines.items()}
-    engines |= assembly.digests
-    if assembly.student is None:
-        return engines
-    profile = assembly.student.profile
-    return {**engines, "profile": profile.id, "scorer.digest": profile.scorer.digest}

@@ -20,20 +20,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from services.embedded.conveyor import Settled, Workshop, settle
 from services.embedded.runlog import RunLog
 from services.embedded.runstate import (
     Position,
     RunState,
-    Setting,
     begun_again,
-    check_drift,
     input_identity,
     load_state,
     save_state,
 )
 from services.embedded.tokenfile import journal_to_parquet
+from services.pipeline.conveyor import Settled, Workshop, settle
 from shared.errors import DriftError, InputError
+from shared.identity import Setting, check_drift
 from shared.jsonl import RawLine, raw_lines
 from shared.version import VERSION
 

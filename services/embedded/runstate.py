@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from shared.errors import DriftError, InputError
+from shared.errors import InputError
+from shared.identity import Setting
 
 FORMAT = "idiolect.run/1"
-Setting = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +61,11 @@ class RunState:
     attempts: int = 1
 
 
-def digest_of(value: object) -> str:
-    """sha256 over the canonical JSON of `value`, the first 16 hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
-
-
 def input_identity(path: Path) -> dict[str, Setting]:
     """sha256 and size of a file, read once in bounded memory."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {"input.sha256": digest, "input.bytes": stream.tell()}
-
-
-def check_drift(before: Mapping[str, Setting], now: Mapping[str, Setting]) -> None:
-    """DriftError naming every entry of `now` that was another one before."""
-    changed = [name for name in now if name in before and before[name] != now[name]]
-    if changed:
-        raise DriftError(tuple(f"{name}: {before[name]} -> {now[name]}" for name in changed))
 
 
 def load_state(path: Path) -> RunState | None:

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from services.embedded.composition import ScorerKind, load
-from services.embedded.scorables import Scorable, read_scorables
-from shared.domain import NativeBand, TokenScores
+from services.embedded.composition import load
+from services.embedded.scorables import read_scorables
+from services.pipeline.assembly import ScorerKind
+from services.pipeline.scoring import Pair, Scorable, Speaker, score_line, score_pairs
+from shared.domain import TokenScores
 from shared.errors import FieldError
 from shared.jsonl import BadLine, dump_line
-from shared.ports import Scorer, ScoreRequest
 from shared.shapes import Reading
 from shared.style import (
     CorpusComparison,
     CorpusStyle,
     Side,
-    cost,
-    drift,
     finite,
-    loss,
-    quarter_losses,
-    rank_surprisal_ratio,
-    step_styles,
 )
 
 _AT_ONCE = 64
-Pair = tuple[TokenScores, TokenScores]
 Refuse = Callable[[int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who scores. `student` is the profile's id and `band` its native band, None without a profile."""
-
-    engine: Scorer
-    student: str | None = None
-    band: NativeBand | None = None
 
 
 def speaker_for(
@@ -107,7 +92,9 @@ class Scoring:
             for item, (native, scores) in self._scored(chunk):
                 self._count(item, native, scores)
                 if self._sink is not None:
-                    self._sink.write(dump_line(self._line(item, native, scores)))
+                    self._sink.write(
+                        dump_line(score_line(self._speaker, item, native, scores, tokens=self._tokens))
+                    )
             if self._sink is not None:
                 self._sink.flush()
         return self.style
@@ -126,7 +113,7 @@ class Scoring:
     def _scored(self, chunk: list[Scorable]) -> Iterator[tuple[Scorable, Pair]]:
         """Scores of native text and of the text asked for; item by item where one can't be scored."""
         try:
-            yield from zip(chunk, _scores(self._speaker.engine, chunk), strict=True)
+            yield from zip(chunk, score_pairs(self._speaker.engine, chunk), strict=True)
         except FieldError as error:
             if len(chunk) == 1:
                 self._refuse(chunk[0].line, str(error))
@@ -140,52 +127,6 @@ class Scoring:
             self.style.solutions.add(scores, band)
         else:
             self.style.records.add(native, item.native, scores, item.refined, band)
-
-    def _line(self, item: Scorable, native: TokenScores, scores: TokenScores) -> dict[str, Any]:
-        band = self._speaker.band
-        line: dict[str, Any] = {
-            "id": item.id,
-            "line": item.line,
-            "student": self._speaker.student,
-            "scorer": self._speaker.engine.info.name,
-            "label": self._speaker.engine.info.label,
-            **_figures(scores),
-            "steps": [
-                {"index": step.index, "nll": step.nll, "tokens": step.tokens}
-                for step in step_styles(scores, item.steps)
-            ],
-            "cost": None if band is None else finite(cost(scores, len(native.spans), band)),
-            **(_token_scores(scores) if self._tokens else {}),
-        }
-        if item.refined is not None:
-            line["outcome"] = item.outcome
-            line["drift"] = finite(drift(native, scores)) if item.refined != item.native else 0.0
-            line["native"] = {**_figures(native), **(_token_scores(native) if self._tokens else {})}
-        return line
-
-
-def _scores(engine: Scorer, chunk: Sequence[Scorable]) -> list[Pair]:
-    """(native, asked for) of every item; a text that is both is scored once."""
-    requests = [ScoreRequest(item.problem, text) for item in chunk for text in (item.native, item.text)]
-    different = list(dict.fromkeys(requests))
-    known = dict(zip(different, engine.score(different), strict=True))
-    return [(known[native], known[text]) for native, text in zip(requests[::2], requests[1::2], strict=True)]
-
-
-def _figures(scores: TokenScores) -> dict[str, Any]:
-    total = loss(scores.surprisals)
-    return {
-        "nll": total.nll,
-        "tokens": total.tokens,
-        "ppl": finite(total.perplexity),
-        "quarters": [finite(part.perplexity) for part in quarter_losses(scores.surprisals)],
-        "rsr": finite(rank_surprisal_ratio(scores)),
-    }
-
-
-def _token_scores(scores: TokenScores) -> dict[str, Any]:
-    triples = zip(scores.spans, scores.surprisals, scores.ranks, strict=True)
-    return {"token_scores": [[span.start, span.end, s, rank] for span, s, rank in triples]}
 
 
 def file_figures(style: FileStyle, speaker: Speaker, top: int) -> dict[str, Any]:

@@ -32,11 +32,45 @@ class ServiceSettings:
     metrics_port: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Workers for jobs, and a Redis server for them.
+
+    Attributes:
+        concurrency: shards that are worked at once. metrics_port: of the workers; 0 lets them choose.
+    """
+
+    concurrency: int = 2
+    metrics_port: int = 0
+
+
 def specs(
-    student: ServiceSettings, oracle: ServiceSettings, state: Path | None = None
+    student: ServiceSettings,
+    oracle: ServiceSettings,
+    state: Path | None = None,
+    jobs: JobSettings | None = None,
 ) -> tuple[ServiceSpec, ...]:
     """The services, in the order in which they start; `state` is the folder for what they keep."""
-    return (_spec("student", student, state), _spec("oracle", oracle, state))
+    models = (_spec("student", student, state), _spec("oracle", oracle, state))
+    return models if jobs is None else (*models, *_job_specs(jobs, state))
+
+
+def _job_specs(jobs: JobSettings, state: Path | None) -> tuple[ServiceSpec, ServiceSpec]:
+    environment = {
+        "IDIOLECT_STORE": f"file:{store_folder(state)}",
+        "IDIOLECT_PIPELINE_CONCURRENCY": str(jobs.concurrency),
+        "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{jobs.metrics_port}",
+    }
+    needs = ("student", "oracle", "redis")
+    return (
+        ServiceSpec("redis", (sys.executable, "-m", "services.embedded.broker")),
+        ServiceSpec("pipeline", (sys.executable, "-m", "services.pipeline"), environment, needs),
+    )
+
+
+def store_folder(state: Path | None) -> Path:
+    """Where jobs and their results are kept, below the folder of the services' state."""
+    return (state or Path("out/state")).resolve() / "store"
 
 
 def _spec(name: str, settings: ServiceSettings, state: Path | None) -> ServiceSpec:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from shared.errors import FieldError
+from shared.errors import FieldError, UnavailableError
 from shared.rpc.channel import Target
 from shared.rpc.status import error_of
 from shared.tracing import outgoing
@@ -28,17 +28,26 @@ class Connection(Generic[Stub]):
         self._process = 0
         self._channel: grpc.Channel | None = None
         self._stub: Stub | None = None
+        self._cut = False
 
     @property
     def stub(self) -> Stub:
         """The stub of this process."""
         with self._lock:
+            if self._cut:
+                raise UnavailableError("the connection was cut")
             if self._stub is None or self._process != os.getpid():
                 # A channel of the parent is let be: closing it here would need its threads.
                 self._process = os.getpid()
                 self._channel = self.target.sync_channel()
                 self._stub = self._kind(self._channel)
             return self._stub
+
+    def cut(self) -> None:
+        """Close for good: calls under way end, and whoever makes another gets UnavailableError."""
+        with self._lock:
+            self._cut = True
+        self.close()
 
     def close(self) -> None:
         """Close the channel of this process."""

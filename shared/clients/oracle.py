@@ -79,6 +79,10 @@ class OracleClient:
         """Close the connection."""
         self._connection.close()
 
+    def cut(self) -> None:
+        """Abort all calls; who holds one, or makes another, gets UnavailableError."""
+        self._connection.cut()
+
     @property
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""

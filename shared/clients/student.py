@@ -44,6 +44,10 @@ class StudentClient:
         """Close the connection."""
         self._connection.close()
 
+    def cut(self) -> None:
+        """Abort all calls; who holds one, or makes another, gets UnavailableError."""
+        self._connection.cut()
+
     @property
     def info(self) -> ModelInfo:
         """The model that was served when this client first asked."""

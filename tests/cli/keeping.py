@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from services.embedded.conveyor import Workshop
 from services.embedded.runs import FileRun
 from services.embedded.runstate import Position
+from services.pipeline.conveyor import Workshop
 from shared.domain import (
     Correctness,
     Diagnosis,

@@ -17,11 +17,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
 from served import Served, ServedOracle, scripted
 
 from services.embedded.cli import app
-from services.embedded.composition import RunSettings, Services, assemble
+from services.embedded.composition import assemble
 from services.embedded.locating import weights_of
 from services.inference.absent import AbsentModel
 from services.inference.base import LanguageModel
 from services.oracle.core import RULES
+from services.pipeline.assembly import RunSettings, Services
 from services.pipeline.refinement.rollout import Rollouts
 from shared.errors import FieldError
 from shared.record import validate

@@ -42,9 +42,10 @@ def command(
     Drift is measured on edited spans, paired: the repair against the reference's steps put in unchanged and,
     with --other, against another author's right solution of the same problem.
     """
-    from services.embedded.composition import RunSettings, assemble, fit
+    from services.embedded.composition import assemble, fit
     from services.embedded.refining import scorer_kind
     from services.embedded.repair_evaluation import CHANGED, drifts, locality, shares
+    from services.pipeline.assembly import RunSettings
     from services.pipeline.refinement.settings import SearchSettings
 
     _check_drift_scorer(drift_scorer)

@@ -13,7 +13,8 @@ import typer
 from services.embedded.commands.profile import scorer_kind
 
 if TYPE_CHECKING:
-    from services.embedded.scoring import FileStyle, Speaker
+    from services.embedded.scoring import FileStyle
+    from services.pipeline.scoring import Speaker
 
 BAD_LINES = 3
 

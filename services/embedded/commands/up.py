@@ -32,6 +32,13 @@ _OracleMetrics = Annotated[
 _State = Annotated[
     Path | None, typer.Option("--state", file_okay=False, help="Folder for what the services keep.")
 ]
+_Jobs = Annotated[bool, typer.Option("--jobs/--no-jobs", help="Start workers for jobs, and Redis for them.")]
+_Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, help="Shards of jobs that are worked at once.")
+]
+_PipelineMetrics = Annotated[
+    int, typer.Option("--pipeline-metrics-port", min=0, max=65535, help="Port of the workers' /metrics.")
+]
 _AsJson = Annotated[
     bool, typer.Option("--json", help="Print one line of JSON once all services are ready, and nothing else.")
 ]
@@ -46,6 +53,9 @@ def command(
     oracle_port: _OraclePort = 0,
     student_metrics_port: _StudentMetrics = 0,
     oracle_metrics_port: _OracleMetrics = 0,
+    jobs: _Jobs = False,
+    concurrency: _Concurrency = 2,
+    pipeline_metrics_port: _PipelineMetrics = 0,
     state: _State = None,
     as_json: _AsJson = False,
 ) -> None:
@@ -56,8 +66,9 @@ def command(
     command with 5. Ctrl-C or SIGTERM lets them finish what they do (exit code 0); a second one kills them
     (130). However this command ends, no process stays behind.
     """
-    from services.embedded.serving import ServiceSettings, keep_up, patience, specs
+    from services.embedded.serving import JobSettings, ServiceSettings, keep_up, patience, specs
 
     student = ServiceSettings(student_engine, model, student_port, student_metrics_port)
     oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
-    raise typer.Exit(keep_up(specs(student, oracle, state), patience(), as_json=as_json))
+    workers = JobSettings(concurrency, pipeline_metrics_port) if jobs else None
+    raise typer.Exit(keep_up(specs(student, oracle, state, workers), patience(), as_json=as_json))

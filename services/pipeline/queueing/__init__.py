@@ -1,0 +1,1 @@
+"""Celery, hidden: tasks are named ``noun.verb`` and take ids only."""

@@ -1,0 +1,1 @@
+"""What a worker does with a job: prepare it, work its shards, answer who waits."""

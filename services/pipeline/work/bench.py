@@ -1,0 +1,136 @@
+"""A worker's bench: store, Redis and services of this process, and what it does at them by task."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis, RedisError
+
+from services.pipeline.dispatch.leases import PREPARE, Leases
+from services.pipeline.dispatch.pulse import Pulse
+from services.pipeline.metrics import WorkMetrics, work_metrics
+from services.pipeline.settings import PipelineSettings
+from services.pipeline.work.answer import answered
+from services.pipeline.work.engines import Engines
+from services.pipeline.work.operations import MakeWork, line_work
+from services.pipeline.work.patience import Patience
+from services.pipeline.work.prepare import prepare, prepared_work
+from services.pipeline.work.shard import Ended, ShardWork
+from shared.errors import BudgetError, IdiolectError, InputError, NotFoundError, UnavailableError
+from shared.jobs.desk import JobDesk
+from shared.jobs.interactive import answer, question
+from shared.jobs.layout import JobKey, ShardId
+from shared.jobs.nudge import connected, nudge
+from shared.jobs.order import JobEnd, JobOrder, JobState
+from shared.store import open_store
+
+_LOG = logging.getLogger(__name__)
+PAUSE_SECONDS = 5
+Work = Callable[[Engines], None]
+
+
+class Bench:
+    """Does one task at a time."""
+
+    def __init__(self, settings: PipelineSettings, make: MakeWork = line_work) -> None:
+        self._make = make
+        self._settings = settings
+        self._desk = JobDesk(open_store(settings.store))
+        self._redis: Redis = connected(settings.redis_url)
+        self._leases = Leases(self._redis)
+        self._patience = Patience(settings.pipeline_patience)
+        self._metrics: WorkMetrics = work_metrics()
+
+    def prepare(self, tenant: str, job: str) -> None:
+        """Bind a job to its profile and engines, unless it is or another worker does so."""
+        order = self._open(JobKey(tenant, job))
+        if order is None or self._desk.prepared(order) is not None:
+            return
+        self._held(order, PREPARE, lambda engines: prepare(self._desk, order, engines, self._make))
+
+    def shard(self, tenant: str, job: str, shard: str) -> None:
+        """Work a shard, unless it is decided or another worker does so."""
+        order, named = self._open(JobKey(tenant, job)), ShardId.parse(shard)
+        if order is None or self._desk.outcome(order, named) is not None:
+            return
+        self._held(order, shard, lambda engines: self._work(order, named, engines))
+
+    def answer(self, number: str) -> None:
+        """Answer a request whose sender waits, if it still does."""
+        asked = question(self._redis, number)
+        if asked is None:
+            return
+        with self._metrics.stage("answer"), Engines(self._settings.targets()) as engines:
+            told = answered(asked, engines, self._settings.pipeline_in_flight)
+        answer(self._redis, number, told)
+
+    def _open(self, key: JobKey) -> JobOrder | None:
+        """The order of a job that is not done; None where there is none (any more)."""
+        try:
+            return None if self._desk.end(key) is not None else self._desk.order(key)
+        except NotFoundError:
+            return None
+
+    def _held(self, order: JobOrder, part: str, work: Work) -> None:
+        try:
+            lease = self._leases.take(order.key, part)
+        except RedisError as error:
+            _LOG.warning("%s of job %s waits for its lease: %s", part, order.key.job, error)
+            return
+        if lease is not None:
+            with lease:
+                self._attributed(order, part, work)
+            self._nudge(order.key)
+
+    def _nudge(self, key: JobKey) -> None:
+        try:
+            nudge(self._redis, key)
+        except RedisError as error:
+            _LOG.warning("nobody could be nudged (%s); the reconciler comes by anyway", error)
+
+    def _attributed(self, order: JobOrder, part: str, work: Work) -> None:
+        """Does the work; what nobody can mend ends the job, what passes is left for later."""
+        stage = part if part == PREPARE else "shard"
+        try:
+            with self._metrics.stage(stage), Engines(self._settings.targets()) as engines:
+                work(engines)
+        except UnavailableError as error:
+            _LOG.warning("%s of job %s waits: %s", part, order.key.job, error)
+            Pulse(self._redis, order.key).waits(error)
+            self._pause(order, part)
+        except (InputError, BudgetError) as error:
+            self._end(order, error)
+
+    def _work(self, order: JobOrder, shard: ShardId, engines: Engines) -> None:
+        pulse = Pulse(self._redis, order.key)
+        bound = self._patience.through(
+            lambda: prepared_work(self._desk, order, engines, self._make), threading.Event(), pulse.waits
+        )
+        work = ShardWork(
+            self._desk,
+            order,
+            shard,
+            engines,
+            bound,
+            self._patience,
+            self._metrics,
+            self._settings.draining,
+            pulse,
+            self._settings.pipeline_in_flight,
+        )
+        if work.run() is Ended.GIVEN_BACK:
+            self._pause(order, str(shard))
+
+    def _pause(self, order: JobOrder, part: str) -> None:
+        try:
+            self._leases.mark_queued(order.key, part, PAUSE_SECONDS)
+        except RedisError as error:
+            _LOG.warning("%s of job %s may be tried again at once: %s", part, order.key.job, error)
+
+    def _end(self, order: JobOrder, error: IdiolectError) -> None:
+        _LOG.error("job %s fails: %s", order.key.job, error)
+        counts = self._desk.progress(order).counts
+        self._desk.finish(order, JobEnd(JobState.FAILED, time.time(), counts, str(error)))

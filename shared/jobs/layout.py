@@ -1,0 +1,143 @@
+"""Where everything of a job stands in the store.
+
+```
+live/TENANT/JOB                          a job that is accepted and not yet done (one small object each)
+webhooks/TENANT/JOB                      a job whose webhook is still to be told that it is done
+t/TENANT/jobs/JOB/job                    the order, written last: from then on the job is accepted
+t/TENANT/jobs/JOB/input/NNNNNN           lines of root shard N, as they came
+t/TENANT/jobs/JOB/prepared               profile and engines that the job is bound to, once
+t/TENANT/jobs/JOB/shards/S/outcome       commit | split | cancelled, once
+t/TENANT/jobs/JOB/shards/S/attempts/A    one small object an attempt
+t/TENANT/jobs/JOB/shards/S/segments/N.A  progress of an attempt
+t/TENANT/jobs/JOB/shards/S/results.A     records of the attempt that may become the outcome
+t/TENANT/jobs/JOB/shards/S/errors.A      lines without a record, and why
+t/TENANT/jobs/JOB/cancelled              asked for once
+t/TENANT/jobs/JOB/done                   how it ended, once
+t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
+t/TENANT/files/FILE/meta, /content       uploads
+```
+
+A root shard is called by its number, ``000012``; a part of it by the lines that it holds within the root,
+``000012-64-128`` (half-open).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.errors import IntegrityError
+
+_PART = re.compile(r"(\d{6,})(?:-(\d+)-(\d+))?")
+LIVE = "live/"
+WEBHOOKS = "webhooks/"
+_MOST_PARTS = 16
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class JobKey:
+    """Names a job within the store: whose it is, and its id."""
+
+    tenant: str
+    job: str
+
+    @property
+    def folder(self) -> str:
+        """Where everything of the job stands; ends with a slash."""
+        return f"t/{self.tenant}/jobs/{self.job}/"
+
+    @property
+    def live(self) -> str:
+        """The object that says that the job is not done yet."""
+        return f"{LIVE}{self.tenant}/{self.job}"
+
+    @property
+    def order(self) -> str:
+        """The order itself."""
+        return f"{self.folder}job"
+
+    @property
+    def webhook(self) -> str:
+        """The object that says that its webhook is still to be told."""
+        return f"{WEBHOOKS}{self.tenant}/{self.job}"
+
+    @property
+    def prepared(self) -> str:
+        """Profile and engines that every shard must find."""
+        return f"{self.folder}prepared"
+
+    @property
+    def cancelled(self) -> str:
+        """The wish to end it early."""
+        return f"{self.folder}cancelled"
+
+    @property
+    def done(self) -> str:
+        """How it ended."""
+        return f"{self.folder}done"
+
+    @property
+    def progress(self) -> str:
+        """The hint about how far it is."""
+        return f"{self.folder}progress"
+
+    def input(self, root: int) -> str:
+        """Lines of a root shard."""
+        return f"{self.folder}input/{root:06d}"
+
+    def shard(self, shard: ShardId, part: str) -> str:
+        """An object of a shard: ``outcome``, ``results.A``, ..."""
+        return f"{self.folder}shards/{shard}/{part}"
+
+    @classmethod
+    def of_live(cls, key: str) -> JobKey:
+        """The job that a live object speaks of."""
+        _, tenant, job = key.split("/")
+        return cls(tenant, job)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ShardId:
+    """Names a shard within its job: lines ``[start, stop)`` of root shard `root`; both None: all of them."""
+
+    root: int
+    start: int | None = None
+    stop: int | None = None
+
+    def __str__(self) -> str:
+        whole = f"{self.root:06d}"
+        return whole if self.start is None else f"{whole}-{self.start}-{self.stop}"
+
+    @classmethod
+    def parse(cls, text: str) -> ShardId:
+        """The shard of that name. IntegrityError where it is none."""
+        found = _PART.fullmatch(text)
+        if found is None:
+            raise IntegrityError(f"{text!r} names no shard")
+        root, start, stop = found.groups()
+        return cls(int(root)) if start is None else cls(int(root), int(start), int(stop))
+
+    def span(self, lines: int) -> tuple[int, int]:
+        """Its lines within the root, which holds `lines` of them."""
+        return (self.start or 0, lines if self.stop is None else self.stop)
+
+    def parts(self, lines: int) -> tuple[ShardId, ...]:
+        """The shards, at most 16, that it is split into; it must hold at least two lines."""
+        start, stop = self.span(lines)
+        if stop - start < 2:
+            raise IntegrityError(f"shard {self} holds one line and can't be split")
+        step = -(-(stop - start) // _MOST_PARTS)
+        return tuple(ShardId(self.root, at, min(at + step, stop)) for at in range(start, stop, step))
+
+    def lineage(self, lines: int) -> Iterator[ShardId]:
+        """The root, and every part of a part down to this one."""
+        shard, wanted = ShardId(self.root), self.span(lines)
+        yield shard
+        while shard != self:
+            shard = next(part for part in shard.parts(lines) if _within(wanted, part.span(lines)))
+            yield shard
+
+
+def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
