@@ -11,6 +11,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from starlette.requests import Request
+from starlette.types import Message
 
 from services.gateway.errors import HttpError
 from shared.errors import BusyError, FieldError
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 
 _PATIENCE = 30.0
 _MARKS = re.compile(rb'["\[\]{},]')
-_STRING_END = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _WHITE = b" \t\r\n"
 
 
@@ -35,24 +36,29 @@ class Intake:
 
         BusyError where no thread became free. Errors of the body are raised out of the pieces.
         """
-        with anyio.move_on_after(_PATIENCE):
-            await self._limiter.acquire_on_behalf_of(request)
-            return await self._held(request, work)
-        raise BusyError("too many bodies are being taken in", 5.0)
+        try:
+            with anyio.fail_after(_PATIENCE):
+                await self._limiter.acquire_on_behalf_of(request)
+        except TimeoutError:
+            raise BusyError("too many bodies are being taken in", 5.0) from None
+        return await self._held(request, work)
 
     async def _held(self, request: Request, work: Callable[[Iterator[bytes]], Result]) -> Result:
         try:
-            with anyio.CancelScope(shield=True):
-                own = anyio.CapacityLimiter(1)
-                return await anyio.to_thread.run_sync(lambda: work(pieces(request)), limiter=own)
+            own = anyio.CapacityLimiter(1)
+            return await anyio.to_thread.run_sync(lambda: work(pieces(request)), limiter=own)
         finally:
             self._limiter.release_on_behalf_of(request)
+
+
+async def _next(request: Request) -> Message:
+    return await request.receive()
 
 
 def pieces(request: Request) -> Iterator[bytes]:
     """The body piece by piece, asked for from a thread. HttpError 400 where the client goes away."""
     while True:
-        message = anyio.from_thread.run(request.receive)
+        message = anyio.from_thread.run(_next, request)
         if message["type"] != "http.request":
             raise HttpError(400, "body: ended early; send it whole", "incomplete_body", param="body")
         if message.get("body"):

@@ -1,4 +1,4 @@
-"""The door that every request passes: key, rate, and a body that is decoded, measured and timed as it comes."""
+"""The door that every request passes: key, rate, and a body decoded, measured and timed as it comes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from services.gateway.settings import GatewaySettings
 from shared.tracing import continue_trace
 
 # Bodies of these may be as long as an upload; they are never held whole.
-STREAMED = ("/v1/files", "/v1/refinements", "/v1/scores", "/v1/verifications", "/v1/rollouts", "/v1/students")
+STREAMED = ("/v1/files", "/v1/refinements")
+STREAMED_UNLESS_JSON = ("/v1/scores", "/v1/verifications", "/v1/rollouts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Door:
             try:
                 if scope["path"].startswith("/v1/"):
                     scope.setdefault("state", {})["caller"] = self._caller(headers)
-                body = Body(receive, decoder_for(headers.get("content-encoding", "")), *self._limits(scope))
+                body = Body(
+                    receive, decoder_for(headers.get("content-encoding", "")), *self._limits(scope, headers)
+                )
                 body.announce(headers.get("content-length"))
             except HttpError as error:
                 await respond(error)(scope, receive, watched.told(send))
@@ -62,8 +65,10 @@ class Door:
             raise HttpError(429, message, "rate_limit_exceeded", headers={"Retry-After": str(wait)})
         return caller
 
-    def _limits(self, scope: Scope) -> tuple[int, BodyWatch]:
-        streamed = scope["path"].rstrip("/") in STREAMED
+    def _limits(self, scope: Scope, headers: Headers) -> tuple[int, BodyWatch]:
+        path, kind = scope["path"].rstrip("/"), headers.get("content-type", "")
+        lines = path in STREAMED_UNLESS_JSON and "application/json" not in kind
+        streamed = lines or path in STREAMED
         limit = self.settings.upload_bytes if streamed else self.settings.json_bytes
         return limit, BodyWatch(self.settings.body_grace_seconds, self.settings.body_bytes_per_second)
 

@@ -85,7 +85,9 @@ def _answer(
 
 def status_of(error: IdiolectError) -> tuple[int, str]:
     """HTTP status and code of the nearest named ancestor."""
-    return next(((status, code) for kind, status, code in _STATUSES if isinstance(error, kind)), (500, "internal"))
+    return next(
+        ((status, code) for kind, status, code in _STATUSES if isinstance(error, kind)), (500, "internal")
+    )
 
 
 def _of_ours(error: IdiolectError) -> Response:

@@ -44,7 +44,9 @@ class GatewayFigures:
         self._lines = Counter(
             "idiolect_gateway_accepted_lines", "Lines of accepted jobs.", ("operation",), registry=registry
         )
-        self._jobs = Counter("idiolect_gateway_accepted_jobs", "Accepted jobs.", ("operation",), registry=registry)
+        self._jobs = Counter(
+            "idiolect_gateway_accepted_jobs", "Accepted jobs.", ("operation",), registry=registry
+        )
 
     def accepted(self, operation: str, lines: int) -> None:
         """A job was accepted."""

@@ -1,4 +1,4 @@
-"""How the gateway is set up, by environment variables ``IDIOLECT_GATEWAY_...`` and those all services share."""
+"""How the gateway is set up, by variables ``IDIOLECT_GATEWAY_...`` and those that all share."""
 
 from __future__ import annotations
 
