@@ -1,4 +1,4 @@
-"""Undoes ``Content-Encoding`` piece by piece, so that a small body that unfolds to a huge one is never held."""
+"""Undoes ``Content-Encoding`` piece by piece: a small body that unfolds to a huge one is never held whole."""
 
 from __future__ import annotations
 
