@@ -56,7 +56,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
         key=key,
         operation=wish.operation,
         config=wish.config,
-        digests={"input": taken.sha256, "config": _digest(wish.settings)},
+        digests={"input.sha256": taken.sha256, "config.sha256": _digest(wish.settings)},
         lines=taken.lines,
         shards=taken.shards,
         created=time.time(),
@@ -165,6 +165,6 @@ def check_same(order: JobOrder, wish: Wish, lines: Iterable[bytes]) -> None:
     whole = hashlib.sha256()
     for line in lines:
         whole.update(line + b"\n")
-    if whole.hexdigest() != order.digests["input"]:
+    if whole.hexdigest() != order.digests["input.sha256"]:
         message = "Idempotency-Key: was used with another body before; use another key"
         raise HttpError(422, message, "idempotency_mismatch", param="Idempotency-Key")

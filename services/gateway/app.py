@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -32,6 +33,7 @@ from services.gateway.routes import (
 )
 from services.gateway.settings import GatewaySettings
 from services.gateway.sweeping import Sweeper
+from services.gateway.workers import RedisWorkers
 from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import FieldError
@@ -40,6 +42,7 @@ from shared.rpc.channel import Target
 from shared.store import Store, open_store, prove
 from shared.version import VERSION
 
+_THREADS = 64
 _NOUNS = (refinements, files, batches, jobs, students, scores, verifications, rollouts, health)
 
 
@@ -64,6 +67,8 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         student,
         oracle,
     )
+    if settings.redis is not None:
+        house.nudge = house.interactive = RedisWorkers(settings.redis)
     return app_of(house, keys, Probes(_looks(settings, store)))
 
 
@@ -107,6 +112,7 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _living(app: FastAPI) -> AsyncIterator[None]:
     """Batches are looked after as long as the app lives; connections end with it."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     sweeping = asyncio.create_task(app.state.sweeper.run())
     try:
         yield

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -15,18 +14,18 @@ from dataclasses import dataclass
 from itertools import chain
 
 from services.gateway.accepting import Wish, stored
-from services.gateway.batches import BatchRequest, BatchShelf, Closed, LineFault, Refusal, live_batches
+from services.gateway.batches import BatchRequest, BatchShelf, Closed, LineFault, Refusal
 from services.gateway.bodies import lines
 from services.gateway.files import FILE, Files
 from services.gateway.house import House
-from shared.errors import FieldError, IdiolectError, NotFoundError
+from shared.errors import FieldError, NotFoundError
 from shared.jobs.order import JobOrder, JobState, Operation
 from shared.jsonl import JsonObject, decode_object, dump_line
 
-_LOG = logging.getLogger(__name__)
 ENDPOINTS = {f"/v1/{operation.value}": operation for operation in Operation}
 _MOST_FAULTS = 100
 _SHORT = 8
+_BEYOND = 1 << 62
 
 
 class BatchFaultsError(Exception):
@@ -39,18 +38,9 @@ class BatchFaultsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchClerk:
-    """Looks at open batches and does what is left to do."""
+    """Does what is left to do about open batches."""
 
     house: House
-
-    def sweep(self) -> None:
-        """Look once at every open batch."""
-        for tenant, batch in live_batches(self.house.store):
-            try:
-                self.attend(BatchShelf(self.house.store, tenant), batch)
-            except IdiolectError:
-                # The next sweep tries again; the others must not wait for this one.
-                _LOG.exception("batch %s can't be attended to now", batch)
 
     def attend(self, shelf: BatchShelf, batch_id: str) -> None:
         """Do what is left to do about one batch, if anything can be done now."""
@@ -109,8 +99,10 @@ class BatchClerk:
         """(file, lines) of results and of errors. The ids follow from the batch, so all write the same."""
         files = Files(shelf.store, shelf.tenant)
         answers = Answers(files, request)
-        results = self._one(files, request, "output", answers.results(self.house.desk.results(order)))
-        errors = self._one(files, request, "error", answers.errors(self.house.desk.errors(order)))
+        desk = self.house.desk
+        good = answers.results(desk.results(order), desk.errors(order))
+        results = self._one(files, request, "output", good)
+        errors = self._one(files, request, "error", answers.errors(desk.errors(order)))
         return results, errors
 
     def _one(
@@ -148,6 +140,10 @@ def checked_bodies(files: Files, request: BatchRequest) -> Iterator[bytes]:
     seen: set[bytes] = set()
     faults: list[LineFault] = []
     for number, line in enumerate(lines(files.content(request.input_file_id)), 1):
+        if not line.strip():
+            # It has no request, but the lines behind it keep their numbers.
+            yield line
+            continue
         try:
             item = _checked(line, request.endpoint, seen)
         except FieldError as error:
@@ -192,9 +188,11 @@ class Answers:
     files: Files
     request: BatchRequest
 
-    def results(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
-        """Lines of the output file."""
-        for number, custom_id, row in self._joined(rows):
+    def results(
+        self, rows: Iterator[tuple[int, bytes]], faults: Iterator[tuple[int, bytes]]
+    ) -> Iterator[bytes]:
+        """Lines of the output file; a record whose line also has an error isn't one of them."""
+        for number, custom_id, row in self._joined(self._without(rows, faults)):
             response = {"status_code": 200, "request_id": self._id(number), "body": json.loads(row)}
             yield self._line(number, custom_id, response, None)
 
@@ -205,6 +203,17 @@ class Answers:
             message = str(told.get("reason") or told.get("error") or told)
             error = {"code": "failed", "message": message}
             yield self._line(number, custom_id, None, error)
+
+    @staticmethod
+    def _without(
+        rows: Iterator[tuple[int, bytes]], faults: Iterator[tuple[int, bytes]]
+    ) -> Iterator[tuple[int, bytes]]:
+        bad = 0
+        for number, row in rows:
+            while bad < number:
+                bad, _ = next(faults, (_BEYOND, b""))
+            if bad != number:
+                yield number, row
 
     def _joined(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, str, bytes]]:
         source = enumerate(lines(self.files.content(self.request.input_file_id)), 1)

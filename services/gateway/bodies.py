@@ -68,30 +68,36 @@ def pieces(request: Request) -> Iterator[bytes]:
 
 
 def lines(chunks: Iterable[bytes], longest: int = LONGEST_LINE) -> Iterator[bytes]:
-    """Lines without their breaks; blank ones are left out. A line that is too long is cut, and so no JSON."""
+    """Lines without their breaks, blank ones too, so that their numbers stay. FieldError where all are blank.
+
+    A line that is too long is cut, which leaves it too long, and so it will be recorded as such.
+    """
     held: list[bytes] = []
-    size = 0
+    size, blank = 0, True
     for chunk in chunks:
         first, *others = chunk.split(b"\n")
         _hold(held, first, longest - size)
         size += len(first)
         for other in others:
-            yield from _if_any(held)
+            blank = blank and _is_blank(held)
+            yield b"".join(held)
             held, size = [], len(other)
             _hold(held, other, longest)
-    yield from _if_any(held)
+    blank = blank and _is_blank(held)
+    if held:
+        yield b"".join(held)
+    if blank:
+        raise FieldError("body", "holds no line", "send JSON Lines, one object a line")
+
+
+def _is_blank(parts: Iterable[bytes]) -> bool:
+    return not any(part.strip(_WHITE) for part in parts)
 
 
 def _hold(held: list[bytes], part: bytes, room: int) -> None:
     """Keep a part of a line as far as there is room, and one byte more, which tells that it was too long."""
     if part and room >= 0:
         held.append(part[: room + 1])
-
-
-def _if_any(held: list[bytes]) -> Iterator[bytes]:
-    line = b"".join(held)
-    if line.strip(_WHITE):
-        yield line
 
 
 def items(chunks: Iterable[bytes], longest: int = LONGEST_LINE) -> Iterator[bytes]:

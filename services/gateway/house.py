@@ -18,7 +18,6 @@ from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import UnavailableError
 from shared.jobs.desk import JobDesk
-from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
 from shared.store import Store
 
@@ -29,8 +28,8 @@ Client = TypeVar("Client")
 class Nudge(Protocol):
     """Tells the workers of a new job, so that they need not find it themselves; only a hint."""
 
-    def nudge(self, key: JobKey) -> None:
-        """Tell of it. UnavailableError where nobody can be told."""
+    def nudge(self) -> None:
+        """Tell of one. UnavailableError where nobody can be told."""
         ...
 
 
@@ -46,7 +45,7 @@ class Interactive(Protocol):
     """Works on a few lines while their caller waits, and stores nothing."""
 
     async def answer(
-        self, tenant: str, operation: Operation, config: dict[str, Any], lines: Sequence[bytes], wait: float
+        self, operation: Operation, config: dict[str, Any], lines: Sequence[bytes], wait: float
     ) -> Answered | None:
         """What came of the lines; None where it takes longer than `wait` seconds, and a job is better."""
         ...
@@ -86,7 +85,7 @@ class House:
         if self.nudge is None:
             return
         try:
-            self.nudge.nudge(order.key)
+            self.nudge.nudge()
         except UnavailableError as error:
             _LOG.warning("nobody could be told of job %s: %s", order.key.job, error)
 

@@ -219,7 +219,7 @@ class JobObject(BaseModel):
         shards={"decided": 1, "open": 3},
         counts={"kept": 200, "repaired": 50, "bad": 6},
         config={"lambda": 1.0, "seed": 0},
-        digests={"input": "9f0c", "config": "77ab"},
+        digests={"input.sha256": "9f0c", "config.sha256": "77ab"},
         labels={},
         source=None,
         reason=None,

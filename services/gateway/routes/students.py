@@ -50,6 +50,8 @@ def _samples(rows: Iterator[bytes]) -> Iterator[tuple[str, str]]:
     """(problem, text) of every line. FieldError for the first that can't be used."""
     read = parser()
     for number, row in enumerate(rows, 1):
+        if not row.strip():
+            continue
         found = parse_line(RawLine(number, 0, row), read)
         if isinstance(found, BadLine):
             raise FieldError(f"input_file_id: line {number}: {found.field}", found.problem, found.cure)
