@@ -9,7 +9,8 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -181,6 +182,16 @@ def _checked(line: bytes, endpoint: str, seen: set[bytes]) -> JsonObject:
     return item
 
 
+@contextmanager
+def closing_iterator(chunks: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
+    """Lets go of what is behind an iterator that may not be read to its end."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Joins results, which know their line, with the custom ids of the batch's file."""
@@ -216,12 +227,16 @@ class Answers:
                 yield number, row
 
     def _joined(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, str, bytes]]:
-        source = enumerate(lines(self.files.content(self.request.input_file_id)), 1)
-        for number, row in rows:
-            for at, line in source:
-                if at == number:
-                    yield number, decode_object(line)["custom_id"], row
-                    break
+        first = next(rows, None)
+        if first is None:
+            return
+        with closing_iterator(self.files.content(self.request.input_file_id)) as content:
+            source = enumerate(lines(content), 1)
+            for number, row in chain([first], rows):
+                at, line = next(source)
+                while at < number:
+                    at, line = next(source)
+                yield number, decode_object(line)["custom_id"], row
 
     def _line(self, number: int, custom_id: str, response: object, error: object) -> bytes:
         item = {"id": self._id(number), "custom_id": custom_id, "response": response, "error": error}

@@ -60,7 +60,7 @@ def _about(form: Form) -> tuple[str, str]:
     return (form.filename or "upload")[:_LONGEST_NAME], purpose
 
 
-@router.get("", responses=errors_of())
+@router.get("", responses=errors_of(404))
 def list_files(
     house: Here,
     caller: Asked,

@@ -15,7 +15,9 @@ from services.gateway.files import Files
 from services.gateway.house import Asked, Here, House
 from services.gateway.profiles import Profiles, service_name
 from services.gateway.schemas import StudentCreate, StudentList, StudentObject
-from shared.errors import FieldError
+from shared.clients.student import StudentClient
+from shared.domain import StudentProfile
+from shared.errors import FieldError, IdiolectError
 from shared.jsonl import BadLine, RawLine, parse_line
 from shared.shapes import parser
 
@@ -36,14 +38,30 @@ def _built(house: House, caller: Caller, asked: StudentCreate) -> StudentObject:
     else:
         files = Files(house.store, caller.tenant)
         samples = _samples(lines(files.content(asked.input_file_id or "")))
-    profile = house.asked_student().build_profile(
-        service_name(caller.tenant, asked.name),
-        samples,
-        alpha=asked.alpha,
-        served=asked.scorer == "served",
-        native=asked.native,
-    )
+    profile = _fitted(house.asked_student(), service_name(caller.tenant, asked.name), asked, samples)
     return Profiles(house.store, caller.tenant).note(profile)
+
+
+def _fitted(
+    student: StudentClient, name: str, asked: StudentCreate, samples: Iterator[tuple[str, str]]
+) -> StudentProfile:
+    """The profile. What the samples raise would be lost in gRPC's own thread, so it is kept and raised here."""
+    kept: list[FieldError] = []
+
+    def sent() -> Iterator[tuple[str, str]]:
+        try:
+            yield from samples
+        except FieldError as error:
+            kept.append(error)
+            raise
+
+    served = asked.scorer == "served"
+    try:
+        return student.build_profile(name, sent(), alpha=asked.alpha, served=served, native=asked.native)
+    except IdiolectError:
+        if kept:
+            raise kept[0] from None
+        raise
 
 
 def _samples(rows: Iterator[bytes]) -> Iterator[tuple[str, str]]:
