@@ -21,7 +21,7 @@ from services.gateway.accepting import Decision
 from shared.errors import NotFoundError
 from shared.jobs.ids import is_id, turned, turned_back
 from shared.jobs.order import JobOrder
-from shared.store import Store
+from shared.store import Store, every_key
 
 BATCH = "batch"
 LIVE_BATCHES = "live-batches/"
@@ -105,6 +105,15 @@ class BatchShelf:
             except NotFoundError:
                 continue
             limit -= 1
+
+    def open(self) -> Iterator[BatchRequest]:
+        """The batches about which something is left to do."""
+        folder = f"{LIVE_BATCHES}{self.tenant}/"
+        for key in every_key(self.store, folder):
+            try:
+                yield self.get(key.removeprefix(folder))
+            except NotFoundError:
+                continue
 
     def decision(self, batch_id: str) -> Decision:
         """Which job it became."""

@@ -82,6 +82,7 @@ class House:
     def announce(self, order: JobOrder) -> None:
         """Count an accepted job and tell the workers; they find it by themselves where that fails."""
         self.figures.accepted(order.operation.value, order.lines)
+        _LOG.info("job %s of %s accepted: %d lines", order.key.job, order.key.tenant, order.lines)
         if self.nudge is None:
             return
         try:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.gateway.batches import BatchRequest, BatchShelf, Closed, Refusal
 from services.gateway.files import StoredFile
-from services.gateway.profiles import public_id
-from services.gateway.schemas import (
+from services.gateway.openai_schemas import (
     BatchCounts,
     BatchFault,
     BatchFaults,
     BatchObject,
     FileObject,
+)
+from services.gateway.profiles import public_id
+from services.gateway.schemas import (
     JobObject,
     Projection,
     Shards,
@@ -29,7 +33,9 @@ def file_view(file: StoredFile) -> FileObject:
 
 def job_view(desk: JobDesk, order: JobOrder, projected: Projection | None = None) -> JobObject:
     """A job as it stands."""
-    state, end, progress = desk.state(order), desk.end(order.key), desk.progress(order)
+    end = desk.end(order.key)
+    state = desk.state(order) if end is None else end.state
+    shards, counts = _progress(desk, order, state) if end is None else (_all(order), end.counts)
     config = dict(order.config)
     if config.get("profile"):
         config["profile"] = public_id(order.key.tenant, config["profile"])
@@ -40,8 +46,8 @@ def job_view(desk: JobDesk, order: JobOrder, projected: Projection | None = None
         created_at=order.created,
         ended_at=None if end is None else end.ended,
         lines=order.lines,
-        shards=Shards(decided=progress.decided, open=progress.open),
-        counts=progress.counts if end is None else end.counts,
+        shards=shards,
+        counts=counts,
         config=config,
         digests=order.digests,
         labels=order.labels,
@@ -49,6 +55,18 @@ def job_view(desk: JobDesk, order: JobOrder, projected: Projection | None = None
         reason=None if end is None else end.reason,
         projected=projected,
     )
+
+
+def _all(order: JobOrder) -> Shards:
+    return Shards(decided=order.shards, open=0)
+
+
+def _progress(desk: JobDesk, order: JobOrder, state: JobState) -> tuple[Shards, Mapping[str, int]]:
+    """What is decided; nothing has to be looked up where nobody has begun."""
+    if state is JobState.QUEUED:
+        return Shards(decided=0, open=order.shards), {}
+    found = desk.progress(order)
+    return Shards(decided=found.decided, open=found.open), found.counts
 
 
 def projection(store: Store, order: JobOrder, *, model_oracle: bool) -> Projection:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asking import jsonl, trajectory
 from desk_worker import DeskWorker
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
 from openai.types import Batch
 from running_gateway import ANNA, RunningGateway
 
@@ -158,3 +158,10 @@ def test_files_page_by_the_clients_own_paging() -> None:
 def test_the_client_deletes_a_file(openai: OpenAI) -> None:
     file = openai.files.create(file=io.BytesIO(b"x"), purpose="batch")
     assert openai.files.delete(file.id).deleted
+
+
+def test_a_file_that_an_open_batch_needs_is_kept(idle_gateway: RunningGateway) -> None:
+    with OpenAI(base_url=f"{idle_gateway.url}/v1", api_key=ANNA) as client:
+        batch = begin(client, jsonl([request("a", trajectory())]))
+        with pytest.raises(ConflictError, match="is needed by"):
+            client.files.delete(batch.input_file_id)

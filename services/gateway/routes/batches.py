@@ -11,8 +11,8 @@ from services.gateway.batches import BATCH, BatchRequest, BatchShelf
 from services.gateway.described import errors_of
 from services.gateway.files import Files
 from services.gateway.house import Asked, Here
+from services.gateway.openai_schemas import BatchCreate, BatchList, BatchObject
 from services.gateway.profiles import Profiles
-from services.gateway.schemas import BatchCreate, BatchList, BatchObject
 from services.gateway.views import batch_view
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig

@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
+from services.gateway.batches import BatchShelf
 from services.gateway.described import errors_of, streamed_response
+from services.gateway.errors import HttpError
 from services.gateway.files import Files, StoredFile
 from services.gateway.house import Asked, Here
 from services.gateway.multipart import Form
-from services.gateway.schemas import Deleted, FileList, FileObject
+from services.gateway.openai_schemas import FileList, FileObject
+from services.gateway.schemas import Deleted
 from services.gateway.streaming import streamed
 from services.gateway.views import file_view
 from shared.errors import FieldError
@@ -102,8 +105,14 @@ def get_file_content(file_id: str, house: Here, caller: Asked) -> StreamingRespo
     return streamed(Files(house.store, caller.tenant).content(file_id), "application/octet-stream")
 
 
-@router.delete("/{file_id}", responses=errors_of(404))
+@router.delete("/{file_id}", responses=errors_of(404, 409))
 def delete_file(file_id: str, house: Here, caller: Asked) -> Deleted:
-    """Delete a file. Jobs that were made of it keep their lines; a batch that isn't finalised needs it."""
-    Files(house.store, caller.tenant).delete(file_id)
+    """Delete a file. Jobs that were made of it keep their lines; an open batch needs it (409)."""
+    files, shelf = Files(house.store, caller.tenant), BatchShelf(house.store, caller.tenant)
+    files.get(file_id)
+    user = next((batch.id for batch in shelf.open() if batch.input_file_id == file_id), None)
+    if user is not None:
+        text = f"file_id: {file_id} is needed by {user}; wait for its end, or cancel it"
+        raise HttpError(409, text, "file_in_use", param="file_id")
+    files.delete(file_id)
     return Deleted(id=file_id, object="file")

@@ -45,7 +45,7 @@ def _built(house: House, caller: Caller, asked: StudentCreate) -> StudentObject:
 def _fitted(
     student: StudentClient, name: str, asked: StudentCreate, samples: Iterator[tuple[str, str]]
 ) -> StudentProfile:
-    """The profile. What the samples raise would be lost in gRPC's own thread, so it is kept and raised here."""
+    """The profile. What samples raise would be lost in gRPC's own thread, so it is kept and raised here."""
     kept: list[FieldError] = []
 
     def sent() -> Iterator[tuple[str, str]]:
