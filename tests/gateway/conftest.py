@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 from desk_worker import DeskWorker
 from engines import Engines
