@@ -90,12 +90,12 @@ class Decision:
 
     def __init__(self, store: Store, place: str) -> None:
         self._store = store
-        self._place = place
+        self.place = place
 
     def made(self) -> JobOrder | None:
         """The job that was decided for, accepted for sure; None before. NotFoundError once it is deleted."""
         try:
-            order = JobOrder.from_bytes(self._store.get(self._place))
+            order = JobOrder.from_bytes(self._store.get(self.place))
         except NotFoundError:
             return None
         if self._store.exists(order.key.deleted):
@@ -106,7 +106,7 @@ class Decision:
 
     def settle(self, order: JobOrder) -> JobOrder:
         """Decide for this order, unless another was first, which then holds; the lines of this one go."""
-        self._store.put_if_absent(self._place, order.to_bytes())
+        self._store.put_if_absent(self.place, order.to_bytes())
         made = self.made()
         if made is None or made.key != order.key:
             self._store.delete_all(order.key.folder)

@@ -19,7 +19,7 @@ from services.gateway.house import Answered, House, Interactive
 from services.gateway.options import Answering, cut_of, patience
 from services.gateway.profiles import Profiles
 from services.gateway.schemas import Results
-from services.gateway.taking import ended, fresh, taken
+from services.gateway.taking import FromBody, ended, fresh, taken
 from services.gateway.views import job_view, projection
 from shared.errors import FieldError
 from shared.jobs.order import JobOrder, JobState, Operation
@@ -67,7 +67,7 @@ async def answer(
     seconds = patience(options.wait, headers.prefer, house.settings.wait_seconds)
     if house.interactive is not None and headers.idempotency_key is None and seconds > 0:
         return await _asked(house, house.interactive, request, wish, seconds)
-    order = await taken(house, request, wish, cut, headers.idempotency_key)
+    order = await taken(house, FromBody(house, request), wish, cut, headers.idempotency_key)
     if order.lines <= house.settings.in_place and seconds > 0:
         end = await ended(house, order, seconds)
         if end is not None and end.state is JobState.COMPLETED:

@@ -38,7 +38,6 @@ from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import FieldError
 from shared.jobs.desk import JobDesk
-from shared.rpc.channel import Target
 from shared.store import Store, open_store, prove
 from shared.version import VERSION
 
@@ -56,8 +55,14 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         )
     store = open_store(settings.store)
     prove(store)
-    student = None if settings.student is None else StudentClient(_target(settings.student, "STUDENT"))
-    oracle = None if settings.oracle is None else OracleClient(_target(settings.oracle, "ORACLE"))
+    student = (
+        None
+        if settings.student is None
+        else StudentClient(settings.target(settings.student, "IDIOLECT_STUDENT"))
+    )
+    oracle = (
+        None if settings.oracle is None else OracleClient(settings.target(settings.oracle, "IDIOLECT_ORACLE"))
+    )
     house = House(
         settings,
         store,
@@ -67,22 +72,18 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         student,
         oracle,
     )
-    if settings.redis is not None:
-        house.nudge = house.interactive = RedisWorkers(settings.redis)
+    if settings.redis_url is not None:
+        house.nudge = house.interactive = RedisWorkers(settings.redis_url)
     return app_of(house, keys, Probes(_looks(settings, store)))
-
-
-def _target(address: str, name: str) -> Target:
-    return Target(address, name=f"IDIOLECT_{name}")
 
 
 def _looks(settings: GatewaySettings, store: Store) -> dict[str, Look]:
     looks = {"store": store_look(store)}
-    if settings.redis is not None:
-        looks["redis"] = redis_look(settings.redis)
+    if settings.redis_url is not None:
+        looks["redis"] = redis_look(settings.redis_url)
     for name, address in (("student", settings.student), ("oracle", settings.oracle)):
         if address is not None:
-            looks[name] = service_look(_target(address, name.upper()))
+            looks[name] = service_look(settings.target(address, name))
     return looks
 
 

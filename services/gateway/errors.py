@@ -69,7 +69,10 @@ def respond(error: Exception) -> Response:
 def envelope(status: int, message: str, code: str, param: str | None = None) -> dict[str, Any]:
     """The body of an error."""
     kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    # Parts of the request that are quoted may hold what has no UTF-8 form.
+    message = message.encode("utf-8", "backslashreplace").decode("utf-8")
     kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    param = None if param is None else param.encode("utf-8", "backslashreplace").decode("utf-8")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.bodies import items, lines
 from services.gateway.errors import HttpError
 from services.gateway.taking import Cut
+from shared.errors import FieldError
 from shared.jobs.config import JobConfig
+from shared.jobs.ids import is_id
 
 JSONL = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines")
 _WAIT = re.compile(r"wait=(\d{1,6})")
@@ -74,6 +76,14 @@ class RolloutOptions(Answering):
 def media_type(request: Request) -> str:
     """The media type of the body, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_cursor(kind: str, after: str | None) -> None:
+    """A page begins behind an id, whether that is still there or not. FieldError where it can be no id."""
+    if after is not None and not is_id(kind, after):
+        raise FieldError(
+            "after", f"{after[:80]!r} is no id", f"give the last id of the page before ({kind}-...)"
+        )
 
 
 def is_json(request: Request) -> bool:

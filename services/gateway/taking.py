@@ -5,28 +5,64 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 
 from services.gateway.accepting import Claim, Wish, check_same, stored
+from services.gateway.files import Files
 from services.gateway.house import House
 from shared.errors import BusyError
 from shared.jobs.intake import accept
 from shared.jobs.order import JobEnd, JobOrder
 
+Result = TypeVar("Result")
 Cut = Callable[[Iterator[bytes]], Iterable[bytes]]
 _FIRST_LOOK, _LONGEST_PAUSE = 0.01, 0.5
 
 
-async def taken(house: House, request: Request, wish: Wish, cut: Cut, key: str | None) -> JobOrder:
-    """The accepted job of a request, whose body `cut` makes lines of; the same one for the same `key`."""
+class Source(Protocol):
+    """Where lines come from."""
+
+    async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
+        """What `work` makes of the pieces, in a thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FromBody:
+    """The body of a request."""
+
+    house: House
+    request: Request
+
+    async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
+        """See Source."""
+        return await self.house.intake.run(self.request, work)
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """An uploaded file. NotFoundError where there is none."""
+
+    files: Files
+    file_id: str
+
+    async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
+        """See Source."""
+        return await asyncio.to_thread(lambda: work(self.files.content(self.file_id)))
+
+
+async def taken(house: House, source: Source, wish: Wish, cut: Cut, key: str | None) -> JobOrder:
+    """The accepted job of a source, of which `cut` makes lines; the same one for the same `key`."""
     if key is None:
-        return await house.intake.run(request, lambda chunks: fresh(house, wish, cut(chunks)))
+        return await source.run(lambda chunks: fresh(house, wish, cut(chunks)))
     claim = Claim(house.store, wish.tenant, key, house.claims_seconds)
-    order = await _decided(claim, house.settings.wait_seconds)
+    order = await _decided(claim, house.settings.claim_patience_seconds)
     if order is None:
-        return await house.intake.run(request, lambda chunks: _claimed(house, claim, wish, cut, chunks))
-    await house.intake.run(request, lambda chunks: check_same(order, wish, cut(chunks)))
+        return await _claimed(house, source, claim, wish, cut)
+    await source.run(lambda chunks: check_same(order, wish, cut(chunks)))
     return order
 
 
@@ -51,13 +87,18 @@ async def _decided(claim: Claim, patience: float) -> JobOrder | None:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _claimed(house: House, claim: Claim, wish: Wish, cut: Cut, chunks: Iterator[bytes]) -> JobOrder:
+async def _claimed(house: House, source: Source, claim: Claim, wish: Wish, cut: Cut) -> JobOrder:
+    """The job of whoever holds the claim, which is let go of where nothing comes of it."""
     try:
-        mine = stored(house.store, wish, cut(claim.tended(chunks)))
-        order = claim.decision.settle(mine)
+        return await source.run(lambda chunks: _decide(house, claim, wish, cut(claim.tended(chunks))))
     except BaseException:
-        claim.release()
+        await asyncio.shield(asyncio.to_thread(claim.release))
         raise
+
+
+def _decide(house: House, claim: Claim, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
+    mine = stored(house.store, wish, lines)
+    order = claim.decision.settle(mine)
     if order.key == mine.key:
         house.announce(order)
     else:

@@ -13,7 +13,9 @@ from asking import NDJSON, code_of, ended, eventually, jsonl, rows, submit, traj
 from desk_worker import DeskWorker
 from running_gateway import RunningGateway
 
-from services.gateway.accepting import Claim
+from services.gateway.accepting import Claim, Wish, stored
+from shared.jobs.config import JobConfig
+from shared.jobs.order import Operation
 
 
 def many(count: int) -> bytes:
@@ -190,6 +192,13 @@ def test_a_key_whose_first_body_failed_can_be_used_again(waiting_anna: httpx2.Cl
     assert submit(waiting_anna, many(1), **{"Idempotency-Key": "again"}).status_code == 202
 
 
+def test_a_key_whose_first_file_was_missing_can_be_used_again(waiting_anna: httpx2.Client) -> None:
+    asked = {"operation": "refinements", "input_file_id": "file-none"}
+    headers = {"Idempotency-Key": "missing"}
+    answers = [waiting_anna.post("/v1/jobs", json=asked, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
 def test_a_claim_whose_holder_died_is_taken_over() -> None:
     with RunningGateway("memory:") as running, running.client(None) as client:
         running.house.claims_seconds = 0.0
@@ -204,6 +213,54 @@ def test_a_job_of_an_uploaded_file_has_its_lines(anna: httpx2.Client) -> None:
     asked = {"operation": "refinements", "input_file_id": file, "labels": {"who": "me"}}
     job = anna.post("/v1/jobs", json=asked).json()
     assert (job["lines"], job["source"], job["labels"]) == (300, file, {"who": "me"})
+
+
+def test_the_same_key_on_the_same_file_gives_the_same_job(waiting_anna: httpx2.Client) -> None:
+    asked = {"operation": "refinements", "input_file_id": upload(waiting_anna, many(3))["id"]}
+    headers = {"Idempotency-Key": "file"}
+    jobs = [waiting_anna.post("/v1/jobs", json=asked, headers=headers).json()["id"] for _ in range(2)]
+    assert jobs[0] == jobs[1]
+
+
+def test_a_job_that_was_decided_before_a_kill_is_accepted_by_the_next_request() -> None:
+    with RunningGateway("memory:") as running, running.client(None) as client:
+        wish = Wish("local", Operation.REFINE, JobConfig().to_json())
+        order = stored(running.store, wish, many(3).splitlines())
+        claim = Claim(running.store, "local", "killed", 60.0)
+        running.store.put_if_absent(claim.decision.place, order.to_bytes())
+        job = submit(client, many(3), **{"Idempotency-Key": "killed"}).json()["id"]
+        assert (job, running.desk.live()) == (order.key.job, [order.key])
+
+
+def test_fifty_clients_at_once_get_fifty_jobs(idle_gateway: RunningGateway) -> None:
+    def post(number: int) -> tuple[str, int]:
+        with idle_gateway.client() as client:
+            job = submit(client, many(1000 + number)).json()
+            return job["id"], job["lines"]
+
+    with ThreadPoolExecutor(50) as pool:
+        found = dict(pool.map(post, range(50)))
+    assert sorted(found.values()) == list(range(1000, 1050))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        rb'{"operation":"refinements","input_file_id":"FILE","config":{"author":"\ud800"}}',
+        rb'{"operation":"refinements","input_file_id":"FILE","config":{"\ud800":1}}',
+        rb'{"operation":"refinements","input_file_id":"FILE","labels":{"a":"\udfff"}}',
+        rb'{"operation":"refinements","input_file_id":"FILE","labels":{"\u0000":"a"}}',
+        rb'{"operation":"\ud800","input_file_id":"FILE"}',
+        rb'{"operation":"refinements","input_file_id":"\ud800"}',
+        rb'{"operation":"refinements","input_file_id":"FILE","budget":1e999}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+def test_text_that_has_no_utf_8_form_is_refused(waiting_anna: httpx2.Client, asked: bytes) -> None:
+    content = asked.replace(b"FILE", upload(waiting_anna, many(1))["id"].encode())
+    answer = waiting_anna.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 404)
 
 
 def test_a_webhook_to_a_private_address_is_refused(anna: httpx2.Client) -> None:

@@ -12,11 +12,13 @@ from services.gateway.described import errors_of
 from services.gateway.files import Files
 from services.gateway.house import Asked, Here
 from services.gateway.openai_schemas import BatchCreate, BatchList, BatchObject
+from services.gateway.options import check_cursor
 from services.gateway.profiles import Profiles
 from services.gateway.views import batch_view
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
 from shared.jobs.ids import new_id
+from shared.jsonl import check_characters
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -28,6 +30,7 @@ def create_batch(asked: BatchCreate, request: Request, house: Here, caller: Aske
         Files(house.store, caller.tenant).get(asked.input_file_id)
     except NotFoundError as error:
         raise FieldError("input_file_id", str(error), "upload it first with POST /v1/files") from None
+    check_characters({"config": asked.config, "metadata": asked.metadata})
     config = JobConfig.of(asked.config or {}).to_json()
     config["profile"] = Profiles(house.store, caller.tenant).service_id(config["profile"])
     batch = BatchRequest(
@@ -46,7 +49,7 @@ def create_batch(asked: BatchCreate, request: Request, house: Here, caller: Aske
     return batch_view(shelf, house.desk, batch)
 
 
-@router.get("", responses=errors_of(404))
+@router.get("", responses=errors_of())
 def list_batches(
     house: Here,
     caller: Asked,
@@ -55,8 +58,7 @@ def list_batches(
 ) -> BatchList:
     """Batches, newest first."""
     shelf = BatchShelf(house.store, caller.tenant)
-    if after is not None:
-        shelf.get(after)
+    check_cursor(BATCH, after)
     found = list(shelf.page(after, limit + 1))
     data = [batch_view(shelf, house.desk, batch) for batch in found[:limit]]
     return BatchList(

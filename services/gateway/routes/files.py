@@ -11,10 +11,11 @@ from starlette.responses import StreamingResponse
 from services.gateway.batches import BatchShelf
 from services.gateway.described import errors_of, streamed_response
 from services.gateway.errors import HttpError
-from services.gateway.files import Files, StoredFile
+from services.gateway.files import FILE, Files, StoredFile
 from services.gateway.house import Asked, Here
 from services.gateway.multipart import Form
 from services.gateway.openai_schemas import FileList, FileObject
+from services.gateway.options import check_cursor
 from services.gateway.schemas import Deleted
 from services.gateway.streaming import streamed
 from services.gateway.views import file_view
@@ -63,7 +64,7 @@ def _about(form: Form) -> tuple[str, str]:
     return (form.filename or "upload")[:_LONGEST_NAME], purpose
 
 
-@router.get("", responses=errors_of(404))
+@router.get("", responses=errors_of())
 def list_files(
     house: Here,
     caller: Asked,
@@ -74,8 +75,7 @@ def list_files(
 ) -> FileList:
     """Files, newest first unless told otherwise."""
     files = Files(house.store, caller.tenant)
-    if after is not None:
-        files.get(after)
+    check_cursor(FILE, after)
     found = list(files.page(after, limit + 1, purpose=purpose, oldest=order == "asc"))
     data = [file_view(file) for file in found[:limit]]
     return FileList(

@@ -18,11 +18,11 @@ from services.gateway.described import errors_of, streamed_response
 from services.gateway.errors import HttpError
 from services.gateway.files import Files
 from services.gateway.house import Asked, Here, House
-from services.gateway.options import JSONL
+from services.gateway.options import JSONL, check_cursor
 from services.gateway.profiles import Profiles
 from services.gateway.schemas import Deleted, JobCreate, JobList, JobObject
 from services.gateway.streaming import streamed
-from services.gateway.taking import fresh
+from services.gateway.taking import FromFile, taken
 from services.gateway.views import job_view, projection
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
@@ -30,6 +30,7 @@ from shared.jobs.ids import is_id, turned, turned_back
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder
 from shared.jobs.webhooks import check_target
+from shared.jsonl import check_characters
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -45,18 +46,34 @@ def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
     return house.desk.order(JobKey(caller.tenant, job_id))
 
 
-@router.post("", status_code=202, responses=errors_of(404))
-async def create_job(asked: JobCreate, house: Here, caller: Asked) -> JobObject:
-    """Make a job of an uploaded file of JSON Lines. Bad lines are recorded, and the job goes on."""
-    return await asyncio.to_thread(_created, house, caller, asked)
+@router.post("", status_code=202, responses=errors_of(404, 409, 422))
+async def create_job(
+    asked: JobCreate,
+    house: Here,
+    caller: Asked,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> JobObject:
+    """Make a job of an uploaded file of JSON Lines. Bad lines are recorded, and the job goes on.
+
+    The same Idempotency-Key gives the same job; with another file 422, with other settings 409.
+    """
+    wish = await asyncio.to_thread(_wish, house, caller, asked)
+    source = FromFile(Files(house.store, caller.tenant), asked.input_file_id)
+    try:
+        order = await taken(house, source, wish, lines, idempotency_key)
+    except FieldError as error:
+        field = "input_file_id" if error.field == "body" else error.field
+        raise FieldError(field, error.problem, error.cure) from None
+    return await asyncio.to_thread(accepted_view, house, order)
 
 
-def _created(house: House, caller: Caller, asked: JobCreate) -> JobObject:
+def _wish(house: House, caller: Caller, asked: JobCreate) -> Wish:
+    check_characters({"config": asked.config, "labels": asked.labels})
     config = JobConfig.of(asked.config).to_json()
     config["profile"] = Profiles(house.store, caller.tenant).service_id(config["profile"])
     if asked.webhook is not None:
         check_target(asked.webhook)
-    wish = Wish(
+    return Wish(
         caller.tenant,
         asked.operation,
         config,
@@ -65,12 +82,6 @@ def _created(house: House, caller: Caller, asked: JobCreate) -> JobObject:
         asked.budget,
         asked.webhook,
     )
-    content = Files(house.store, caller.tenant).content(asked.input_file_id)
-    try:
-        order = fresh(house, wish, lines(content))
-    except FieldError as error:
-        raise FieldError("input_file_id", error.problem, error.cure) from None
-    return accepted_view(house, order)
 
 
 def accepted_view(house: House, order: JobOrder) -> JobObject:
@@ -78,7 +89,7 @@ def accepted_view(house: House, order: JobOrder) -> JobObject:
     return job_view(house.desk, order, projection(house.store, order, model_oracle=house.has_model_oracle))
 
 
-@router.get("", responses=errors_of(404))
+@router.get("", responses=errors_of())
 def list_jobs(
     house: Here,
     caller: Asked,
@@ -86,8 +97,7 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> JobList:
     """Jobs, newest first."""
-    if after is not None:
-        job_of(house, caller, after)
+    check_cursor(JOB, after)
     found = list(_page(house, caller.tenant, after, limit + 1))
     data = [job_view(house.desk, order) for order in found[:limit]]
     return JobList(
