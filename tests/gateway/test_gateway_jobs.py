@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -318,3 +319,17 @@ def test_parquet_is_refused_with_a_reason(anna: httpx2.Client, ask: str) -> None
     job = submit(anna, many(1)).json()["id"]
     headers = {} if ask else {"Accept": "application/vnd.apache.parquet"}
     assert code_of(anna.get(f"/v1/jobs/{job}/results{ask}", headers=headers)) == (406, "no_parquet")
+
+
+def test_two_gateways_on_one_store_make_one_job_of_one_key(tmp_path: Path) -> None:
+    store = f"file:{tmp_path}"
+    with RunningGateway(store) as first, RunningGateway(store) as second:
+
+        def post(number: int) -> str:
+            with (first, second)[number % 2].client(None) as client:
+                job: str = submit(client, many(500), **{"Idempotency-Key": "both"}).json()["id"]
+                return job
+
+        with ThreadPoolExecutor(10) as pool:
+            found = set(pool.map(post, range(10)))
+        assert (len(found), len(first.desk.live())) == (1, 1)
