@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shared.errors import IntegrityError, NotFoundError
+from shared.errors import FieldError, IntegrityError, NotFoundError
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
 from shared.store.base import Store
@@ -121,6 +121,15 @@ class JobDesk:
             return JobEnd.from_bytes(self.store.get(key.done))
         except NotFoundError:
             return None
+
+    def remove(self, order: JobOrder) -> None:
+        """Delete a job that has ended, with all that it holds; FieldError where it has not."""
+        if self.end(order.key) is None:
+            raise FieldError("job", f"{order.key.job} has not ended", "cancel it and wait for its end")
+        self.store.put(order.key.deleted, b"")
+        self.store.delete(order.key.order)
+        self.store.delete(order.key.newest)
+        self.store.delete_all(order.key.folder)
 
     def state(self, order: JobOrder) -> JobState:
         """Where a job stands."""

@@ -58,4 +58,5 @@ def accept(store: Store, order: JobOrder) -> bool:
     would be lost.
     """
     store.put(order.key.live, b"")
+    store.put(order.key.newest, b"")
     return store.put_if_absent(order.key.order, order.to_bytes())

@@ -14,6 +14,8 @@ t/TENANT/jobs/JOB/shards/S/errors.A      lines without a record, and why
 t/TENANT/jobs/JOB/cancelled              asked for once
 t/TENANT/jobs/JOB/done                   how it ended, once
 t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
+t/TENANT/newest/jobs/REVERSED            list of jobs, newest first: its id turned round (a hint)
+t/TENANT/deleted/JOB                     the job was there and was deleted; it never comes back
 t/TENANT/files/FILE/meta, /content       uploads
 ```
 
@@ -28,6 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.errors import IntegrityError
+from shared.jobs.ids import turned
 
 _PART = re.compile(r"(\d{6,})(?:-(\d+)-(\d+))?")
 LIVE = "live/"
@@ -76,6 +79,16 @@ class JobKey:
     def done(self) -> str:
         """How it ended."""
         return f"{self.folder}done"
+
+    @property
+    def newest(self) -> str:
+        """Its place in the list of jobs, newest first."""
+        return f"t/{self.tenant}/newest/jobs/{turned(self.job)}"
+
+    @property
+    def deleted(self) -> str:
+        """The trace that it leaves when it is deleted."""
+        return f"t/{self.tenant}/deleted/{self.job}"
 
     @property
     def progress(self) -> str:

@@ -34,7 +34,14 @@ def loaded_by(packages: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "packages", ["shared", "services.pipeline", "services.embedded.cli", "services.embedded.commands"]
+    "packages",
+    [
+        "shared",
+        "services.pipeline",
+        "services.gateway",
+        "services.embedded.cli",
+        "services.embedded.commands",
+    ],
 )
 def test_every_module_imports_without_a_heavy_library(packages: str) -> None:
     assert loaded_by(packages).isdisjoint(HEAVY)

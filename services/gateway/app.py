@@ -1,0 +1,126 @@
+"""Puts the gateway together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+from fastapi import FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from services.gateway.auth import Keys, read_keys
+from services.gateway.bodies import Intake
+from services.gateway.contract import describe
+from services.gateway.door import Door
+from services.gateway.errors import handle_errors
+from services.gateway.figures import GatewayFigures
+from services.gateway.health import Look, Probes, redis_look, service_look, store_look
+from services.gateway.house import House
+from services.gateway.limits import RateLimit
+from services.gateway.routes import (
+    batches,
+    files,
+    health,
+    jobs,
+    refinements,
+    rollouts,
+    scores,
+    students,
+    verifications,
+)
+from services.gateway.settings import GatewaySettings
+from services.gateway.sweeping import Sweeper
+from services.gateway.workers import RedisWorkers
+from shared.clients.oracle import OracleClient
+from shared.clients.student import StudentClient
+from shared.errors import FieldError
+from shared.jobs.desk import JobDesk
+from shared.store import Store, open_store, prove
+from shared.version import VERSION
+
+_THREADS = 64
+_NOUNS = (refinements, files, batches, jobs, students, scores, verifications, rollouts, health)
+
+
+def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> FastAPI:
+    """The gateway as it is set up. FieldError for settings that can't be used."""
+    keys = read_keys(settings.keys, settings.key_file)
+    if not len(keys) and not settings.on_loopback:
+        cure = "make a key with: python -m services.gateway key TENANT; or listen on 127.0.0.1"
+        raise FieldError(
+            "IDIOLECT_GATEWAY_LISTEN", f"{settings.listen} is open to others and no key is set", cure
+        )
+    store = open_store(settings.store)
+    prove(store)
+    student = (
+        None
+        if settings.student is None
+        else StudentClient(settings.target(settings.student, "IDIOLECT_STUDENT"))
+    )
+    oracle = (
+        None if settings.oracle is None else OracleClient(settings.target(settings.oracle, "IDIOLECT_ORACLE"))
+    )
+    house = House(
+        settings,
+        store,
+        JobDesk(store),
+        GatewayFigures(registry),
+        Intake(settings.uploads),
+        student,
+        oracle,
+    )
+    if settings.redis_url is not None:
+        house.nudge = house.interactive = RedisWorkers(settings.redis_url)
+    return app_of(house, keys, Probes(_looks(settings, store)))
+
+
+def _looks(settings: GatewaySettings, store: Store) -> dict[str, Look]:
+    looks = {"store": store_look(store)}
+    if settings.redis_url is not None:
+        looks["redis"] = redis_look(settings.redis_url)
+    for name, address in (("student", settings.student), ("oracle", settings.oracle)):
+        if address is not None:
+            looks[name] = service_look(settings.target(address, name))
+    return looks
+
+
+def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
+    """The app of these parts."""
+    app = FastAPI(
+        title="Idiolect",
+        version=VERSION,
+        description="Repairs the logic of a student model's reasoning and leaves its idiolect alone.",
+        lifespan=_living,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.house = house
+    app.state.probes = probes
+    app.state.sweeper = Sweeper(house)
+    app.state.stopping = threading.Event()
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    handle_errors(app)
+    rates = RateLimit(house.settings.requests_per_minute)
+    app.add_middleware(Door, keys=keys, settings=house.settings, rates=rates, figures=house.figures)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _living(app: FastAPI) -> AsyncIterator[None]:
+    """Batches are looked after as long as the app lives; connections end with it."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    sweeping = asyncio.create_task(app.state.sweeper.run())
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+        for client in (app.state.house.student, app.state.house.oracle):
+            if client is not None:
+                client.close()
