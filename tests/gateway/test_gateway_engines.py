@@ -47,6 +47,7 @@ def test_a_profile_is_built_from_an_uploaded_file(client: httpx2.Client, profile
     assert (shown["name"], shown["samples"], shown["label"]) == ("mine", 223, "proxy")
 
 
+@pytest.mark.slow
 def test_the_same_samples_give_the_same_profile(client: httpx2.Client, profile: str) -> None:
     read = [to_trajectory(json.loads(line), 1) for line in SAMPLES]
     samples = [{"problem": one.problem.text, "text": one.text} for one in read]
