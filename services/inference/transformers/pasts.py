@@ -34,9 +34,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a forward pass gives: last hidden states [rows, time, width], and the rows' pasts if kept."""
+    """What a forward pass gives: a row's last hidden states [time, width] each, and the rows' pasts if kept.
 
-    states: torch.Tensor
+    Behind a row's own states there may be those of padding.
+    """
+
+    states: Sequence[torch.Tensor]
     pasts: list[Past]
 
 
@@ -60,7 +63,7 @@ def read(
     cache = _lent(checkpoint, pasts, widest, keep) if widest or keep else None
     given = {**_inputs(checkpoint, rows, widest), "past_key_values": cache, "use_cache": cache is not None}
     states = checkpoint.model.base_model(**given).last_hidden_state
-    return Reading(states, _kept(cache, rows, widest) if keep and cache else [])
+    return Reading(states.unbind(), _kept(cache, rows, widest) if keep and cache else [])
 
 
 def _inputs(

@@ -16,6 +16,7 @@ import torch
 from services.inference.checkpoint import Checkpoint
 from services.inference.encoding import token_spans
 from services.inference.transformers.losses import Losses, losses
+from services.inference.transformers.packed import packs, read_packed
 from services.inference.transformers.pasts import Past, read
 from shared.domain import Span, TokenScores
 from shared.errors import FieldError
@@ -119,7 +120,7 @@ def score_window(
     _grow(items, list(range(len(items))), None, nodes)
     size = BATCH_TOKENS["cpu" if checkpoint.device == "cpu" else "other"]
     with torch.inference_mode():
-        for batch in _passes(nodes, size):
+        for batch in _passes(nodes, size, packs(checkpoint)):
             _run(checkpoint, batch)
     if tally is not None:
         _count(tally, items, nodes)
@@ -162,27 +163,31 @@ def _common(items: Sequence[ScoreItem], places: list[int], start: int) -> int:
     return end
 
 
-def _passes(nodes: list[_Node], size: int) -> Iterator[list[_Node]]:
+def _passes(nodes: list[_Node], size: int, packed: bool) -> Iterator[list[_Node]]:
     """Batches in an order in which a parent comes before its children, and leaves come last."""
     inner = [node for node in nodes if not node.leaf]
     for depth in range(1 + max((node.depth for node in inner), default=-1)):
-        yield from _batches([node for node in inner if node.depth == depth], size)
-    yield from _batches([node for node in nodes if node.leaf], size)
+        yield from _batches([node for node in inner if node.depth == depth], size, packed)
+    yield from _batches([node for node in nodes if node.leaf], size, packed)
 
 
-def _batches(nodes: list[_Node], size: int) -> Iterator[list[_Node]]:
-    """Nodes of like length together, at most `size` padded tokens in one forward pass."""
+def _batches(nodes: list[_Node], size: int, packed: bool) -> Iterator[list[_Node]]:
+    """Nodes of like length together, at most `size` tokens in one forward pass, with the padding if any."""
     batch: list[_Node] = []
-    widest = 0
     for node in sorted(nodes, key=lambda node: (len(node.run), node.start)):
-        long, rows = len(node.run), len(batch) + 1
-        widest = max(widest, node.start)
-        if batch and (rows * long > size or rows * (widest + long) > COLUMNS * size):
+        if batch and not _fits([*batch, node], size, packed):
             yield batch
-            batch, widest = [], node.start
+            batch = []
         batch.append(node)
     if batch:
         yield batch
+
+
+def _fits(batch: list[_Node], size: int, packed: bool) -> bool:
+    if packed:
+        return sum(len(node.run) for node in batch) <= size
+    long, widest = max(len(node.run) for node in batch), max(node.start for node in batch)
+    return len(batch) * long <= size and len(batch) * (widest + long) <= COLUMNS * size
 
 
 def _run(checkpoint: Checkpoint, batch: list[_Node]) -> None:
@@ -203,11 +208,11 @@ def _read(checkpoint: Checkpoint, batch: list[_Node]) -> dict[int, torch.Tensor]
         return {}
     inner = not batch[0].leaf
     rows = [(node.parent.past if node.parent else Past(), node.run) for node in batch]
-    reading = read(checkpoint, rows, keep=inner)
+    reading = (read_packed if packs(checkpoint) else read)(checkpoint, rows, keep=inner)
     for place, node in enumerate(batch):
         if inner:
-            node.past, node.last = reading.pasts[place], reading.states[place, len(node.run) - 1].clone()
-    return {id(node): reading.states[place, : len(node.run)] for place, node in enumerate(batch)}
+            node.past, node.last = reading.pasts[place], reading.states[place][len(node.run) - 1].clone()
+    return {id(node): reading.states[place][: len(node.run)] for place, node in enumerate(batch)}
 
 
 def _before(node: _Node, states: torch.Tensor | None) -> torch.Tensor | None:
