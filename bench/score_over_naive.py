@@ -9,7 +9,7 @@ smaller, with long solutions too.
 Both sides run the same float32 model on the same threads in one process, and give surprisal and rank of every
 token of the solution. The rival is written in good faith: logits of the whole text, one log-softmax, one
 gather, ranks by counting greater logits (not by sorting), no gradients. A pass is long, so both sides are
-warmed up on the first 16 texts only. ``--texts N`` takes N texts spread over the file, for a quick look.
+warmed up on the first 16 texts only. ``--texts N`` takes the first N texts, for a quick look.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ import torch
 from services.inference.checkpoint import Checkpoint
 from shared.errors import UnavailableError
 
-# States that are scored at the same time, and the part of the vocabulary that is looked at in one go: 8 MB.
+# States that are scored at the same time, and the part of the vocabulary that is looked at in one go: 4 MB.
 STATES = 512
-BLOCK = 4096
+BLOCK = 2048
 # Whole rows of logits at the same time, for heads that can't be cut: 128 of 49,152 are 25 MB.
 ROWS = 128
 

@@ -1,8 +1,8 @@
 """The forward pass of Llama and Qwen2 over rows that lie one behind the other, without padding.
 
-All that is done token by token runs over every row at once; attention runs row by row. The model's own modules
-do the work, only the order of the calls is written down here. That is for a processor: an accelerator is
-slower with many small calls than with some padding.
+What is done token by token runs over all rows at once, attention row by row. The model's own modules do the
+work; only the order of their calls is written down here. This is for a processor: an accelerator is faster
+with some padding than with many small calls.
 """
 
 from __future__ import annotations
@@ -22,79 +22,67 @@ from services.inference.transformers.pasts import Pair, Past, Reading
 
 BODIES = (LlamaModel, Qwen2Model)
 # Tokens of a row that look back in one call: it bounds the mask of a long text.
-LOOK = 512
+PIECE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row among the packed tokens, in pieces: where each is, and what is added to its scores."""
+
+    past: Past
+    own: slice
+    pieces: tuple[tuple[slice, torch.Tensor], ...]
 
 
 def packs(checkpoint: Checkpoint) -> bool:
-    """Whether the model can be read here: on a processor, every layer looking at all that came before."""
+    """Whether a model can be read packed: bare, on a processor, its layers looking at all that came before."""
     model = checkpoint.model
-    kinds = set(getattr(model.config, "layer_types", None) or ())
-    bare = not getattr(model, "peft_config", None) and type(model.base_model) in BODIES
-    return bare and checkpoint.device == "cpu" and kinds <= {"full_attention"}
+    known = type(model.base_model) in BODIES and not getattr(model, "peft_config", None)
+    whole = set(getattr(model.config, "layer_types", None) or ()) <= {"full_attention"}
+    return known and whole and checkpoint.device == "cpu"
 
 
 def read_packed(
     checkpoint: Checkpoint, rows: Sequence[tuple[Past, Sequence[int]]], *, keep: bool = False
 ) -> Reading:
-    """As `pasts.read`, but the states of a row are no longer than the row."""
-    body = checkpoint.model.base_model
-    places = list(_lay_out(rows))
+    """Read each row's ids (one at least) after its past: as `pasts.read`, but states have no padding."""
+    body, laid = checkpoint.model.base_model, list(_lay_out(rows))
     states = body.embed_tokens(torch.tensor(list(chain.from_iterable(ids for _, ids in rows))))
-    turn = _turn(body, states, places)
-    kept: list[list[Pair]] = [[] for _ in rows]
+    turn = _turn(body, states, laid)
+    kept: list[list[Pair]] = []
     for number, layer in enumerate(body.layers):
-        attended, pairs = _attend(layer, states, places, turn, number)
-        states += layer.self_attn.o_proj(attended)
-        calm = layer.post_attention_layernorm(states)
-        states += layer.mlp.down_proj(layer.mlp.act_fn(layer.mlp.gate_proj(calm)).mul_(layer.mlp.up_proj(calm)))
+        gathered, pairs = _attend(layer, number, states, laid, turn)
+        states += layer.self_attn.o_proj(gathered)
+        states += _think(layer, states)
         if keep:
-            for pair, layers in zip(pairs, kept, strict=True):
-                layers.append(pair)
+            kept.append(pairs)
     states = body.norm(states)
-    pasts = [Past(tuple(layers), place.before + place.length) for layers, place in zip(kept, places, strict=True)]
-    return Reading([states[place.own] for place in places], pasts if keep else [])
+    pasts = [Past(layers, layers[0][0].shape[2]) for layers in zip(*kept, strict=True)]
+    return Reading([states[row.own] for row in laid], pasts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A row among the packed tokens; `looks` are masks for pieces of LOOK tokens, None: see everything."""
-
-    past: Past
-    start: int
-    length: int
-    masks: tuple[torch.Tensor, ...]
-
-    @property
-    def before(self) -> int:
-        return self.past.length
-
-    @property
-    def own(self) -> slice:
-        return slice(self.start, self.start + self.length)
-
-
-def _lay_out(rows: Sequence[tuple[Past, Sequence[int]]]) -> Iterator[_Place]:
+def _lay_out(rows: Sequence[tuple[Past, Sequence[int]]]) -> Iterator[_Row]:
     start = 0
     for past, ids in rows:
-        masks = tuple(
-            _mask(past.length + begin, min(LOOK, len(ids) - begin)) for begin in range(0, len(ids), LOOK)
-        )
-        yield _Place(past, start, len(ids), masks)
-        start += len(ids)
+        end = start + len(ids)
+        cuts = [(begin, min(begin + PIECE, end)) for begin in range(start, end, PIECE)]
+        pieces = tuple((slice(a, b), _mask(past.length + a - start, b - a)) for a, b in cuts)
+        yield _Row(past, slice(start, end), pieces)
+        start = end
 
 
 def _mask(before: int, length: int) -> torch.Tensor:
-    """What is added to the scores of `length` tokens that see `before` tokens, themselves and no later ones."""
+    """[length, before + length]: zero for what came before and the token itself, minus infinity after it."""
     return torch.full((length, before + length), -torch.inf).triu_(before + 1)
 
 
-def _turn(body: Any, states: torch.Tensor, places: list[_Place]) -> Pair:
-    """Rotary factors [tokens, 1, width of a head]; the sign of a half turn is in the second one."""
-    positions = torch.cat([torch.arange(place.before, place.before + place.length) for place in places])
-    cos, sin = body.rotary_emb(states[None], positions[None])
-    sin = sin.clone()
-    sin[..., : sin.shape[-1] // 2].neg_()
-    return cos[0, :, None], sin[0, :, None]
+def _turn(body: Any, states: torch.Tensor, laid: list[_Row]) -> Pair:
+    """Rotary factors [tokens, 1, width of a head], for what stays in its place and what comes from afar."""
+    spans = [torch.arange(row.own.stop - row.own.start) + row.past.length for row in laid]
+    cos, sin = body.rotary_emb(states[None], torch.cat(spans)[None])
+    half = sin.shape[-1] // 2
+    signed = torch.cat([-sin[..., :half], sin[..., half:]], -1)
+    return cos[0, :, None], signed[0, :, None]
 
 
 def _turned(heads: torch.Tensor, turn: Pair) -> torch.Tensor:
@@ -102,32 +90,35 @@ def _turned(heads: torch.Tensor, turn: Pair) -> torch.Tensor:
 
 
 def _attend(
-    layer: Any, states: torch.Tensor, places: list[_Place], turn: Pair, number: int
+    layer: Any, number: int, states: torch.Tensor, laid: list[_Row], turn: Pair
 ) -> tuple[torch.Tensor, list[Pair]]:
-    """What every token gathers [tokens, heads * width], and the rows' keys and values with their pasts."""
+    """What every token gathers [tokens, heads * width], and the rows' keys and values, pasts in front."""
     attention, calm = layer.self_attn, layer.input_layernorm(states)
     shape = (len(states), -1, attention.head_dim)
     queries = _turned(attention.q_proj(calm).view(shape), turn)
     keys, values = _turned(attention.k_proj(calm).view(shape), turn), attention.v_proj(calm).view(shape)
-    gathered, pairs = torch.empty_like(queries), []
-    for place in places:
-        pair = _whole(place, keys, 0, number), _whole(place, values, 1, number)
-        for piece, mask in enumerate(place.masks):
-            own = slice(place.start + piece * LOOK, place.start + piece * LOOK + len(mask))
-            seen = mask.shape[1]
-            gathered[own] = _look(queries[own], pair[0][:, :, :seen], pair[1][:, :, :seen], mask, attention.scaling)
-        pairs.append(pair)
+    gathered = torch.empty_like(queries)
+    pairs = [(_whole(row, number, 0, keys), _whole(row, number, 1, values)) for row in laid]
+    for row, pair in zip(laid, pairs, strict=True):
+        for tokens, mask in row.pieces:
+            gathered[tokens] = _look(queries[tokens], pair, mask, attention.scaling)
     return gathered.flatten(1), pairs
 
 
-def _whole(place: _Place, fresh: torch.Tensor, side: int, number: int) -> torch.Tensor:
-    """Keys or values of a row behind those of its past, as a copy [1, heads, time, width]."""
-    own = fresh[place.own].transpose(0, 1)[None]
-    return torch.cat([place.past.layers[number][side], own] if place.before else [own], 2)
+def _whole(row: _Row, number: int, side: int, fresh: torch.Tensor) -> torch.Tensor:
+    """A row's keys or values with those of its past: a copy [1, heads, time, width]."""
+    own = fresh[row.own].transpose(0, 1)[None]
+    return torch.cat([row.past.layers[number][side], own] if row.past.length else [own], 2)
 
 
-def _look(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, scale: float) -> torch.Tensor:
-    found = scaled_dot_product_attention(
-        q.transpose(0, 1)[None], k, v, attn_mask=mask, scale=scale, enable_gqa=True
-    )
+def _look(queries: torch.Tensor, pair: Pair, mask: torch.Tensor, scale: float) -> torch.Tensor:
+    keys, values = (side[:, :, : mask.shape[1]] for side in pair)
+    asked = queries.transpose(0, 1)[None]
+    found = scaled_dot_product_attention(asked, keys, values, mask, scale=scale, enable_gqa=True)
     return found[0].transpose(0, 1)
+
+
+def _think(layer: Any, states: torch.Tensor) -> torch.Tensor:
+    calm, mlp = layer.post_attention_layernorm(states), layer.mlp
+    product: torch.Tensor = mlp.down_proj(mlp.act_fn(mlp.gate_proj(calm)).mul_(mlp.up_proj(calm)))
+    return product
