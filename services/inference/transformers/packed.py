@@ -35,7 +35,7 @@ class _Row:
 
 
 def packs(checkpoint: Checkpoint) -> bool:
-    """Whether a model can be read packed: bare, on a processor, its layers looking at all that came before."""
+    """Whether a model can be read packed: bare, on a processor, its layers looking at all that came."""
     model = checkpoint.model
     known = type(model.base_model) in BODIES and not getattr(model, "peft_config", None)
     whole = set(getattr(model.config, "layer_types", None) or ()) <= {"full_attention"}
