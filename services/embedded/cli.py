@@ -23,6 +23,9 @@ _FOLDER = "services.embedded.commands"
 COMMANDS = (
     "refine",
     "up",
+    "submit",
+    "watch",
+    "fetch",
     "verify",
     "locate",
     "score",

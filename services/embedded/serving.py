@@ -44,15 +44,38 @@ class JobSettings:
     metrics_port: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """The HTTP door; it needs workers. `port`: where it listens on loopback; 0 lets it choose."""
+
+    port: int = 0
+
+
 def specs(
     student: ServiceSettings,
     oracle: ServiceSettings,
     state: Path | None = None,
     jobs: JobSettings | None = None,
+    gateway: GatewaySettings | None = None,
 ) -> tuple[ServiceSpec, ...]:
-    """The services, in the order in which they start; `state` is the folder for what they keep."""
+    """The services, in the order in which they start; `state` is the folder for what they keep.
+
+    A gateway brings workers with it.
+    """
     models = (_spec("student", student, state), _spec("oracle", oracle, state))
-    return models if jobs is None else (*models, *_job_specs(jobs, state))
+    if jobs is None and gateway is None:
+        return models
+    working = (*models, *_job_specs(jobs or JobSettings(), state))
+    return working if gateway is None else (*working, _gateway_spec(gateway, state))
+
+
+def _gateway_spec(gateway: GatewaySettings, state: Path | None) -> ServiceSpec:
+    environment = {
+        "IDIOLECT_STORE": f"file:{store_folder(state)}",
+        "IDIOLECT_GATEWAY_LISTEN": f"{_HOST}:{gateway.port}",
+    }
+    command = (sys.executable, "-m", "services.gateway")
+    return ServiceSpec("gateway", command, environment, ("student", "oracle", "redis"))
 
 
 def _job_specs(jobs: JobSettings, state: Path | None) -> tuple[ServiceSpec, ServiceSpec]:

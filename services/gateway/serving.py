@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -12,7 +14,6 @@ from fastapi import FastAPI
 from services.gateway.listening import protocol_with
 from services.gateway.settings import GatewaySettings
 from shared.errors import FieldError
-from shared.rpc.server import split_address
 
 
 class GatewayServer(uvicorn.Server):
@@ -36,8 +37,7 @@ class GatewayServer(uvicorn.Server):
 
     def listen(self) -> socket.socket:
         """The socket to serve on; the ready file tells its address. FieldError where it can't be had."""
-        host, port = split_address(self._settings.listen, "IDIOLECT_GATEWAY_LISTEN")
-        host = host.strip("[]")
+        host, port = self._settings.address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -45,11 +45,11 @@ class GatewayServer(uvicorn.Server):
             found.bind((host, port))
         except OSError as error:
             found.close()
-            problem = f"{self._settings.listen} can't be listened on ({error.strerror})"
+            problem = f"{host}:{port} can't be listened on ({error.strerror})"
             raise FieldError("IDIOLECT_GATEWAY_LISTEN", problem, "give a free HOST:PORT") from None
         found.listen(1024)
         if self._settings.ready_file is not None:
-            self._settings.ready_file.write_text(address_of(found), encoding="utf-8")
+            _publish(address_of(found), self._settings.ready_file)
         return found
 
 
@@ -57,6 +57,13 @@ def address_of(listening: socket.socket) -> str:
     """``HOST:PORT`` of a socket."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _publish(address: str, path: Path) -> None:
+    """Write the address in one step: whoever waits for the file never reads half of it."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_text(address, encoding="utf-8")
+    beside.replace(path)
 
 
 def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:

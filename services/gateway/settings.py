@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rpc.channel import Target
 from shared.rpc.server import split_address
+from shared.rpc.settings import Port
 from shared.rpc.tls import TlsFiles
 
 
@@ -28,7 +29,7 @@ class GatewaySettings(BaseSettings):
         header_seconds: until the head of a request must be there.
         uploads: bodies that are taken in at the same time. sweep_seconds: between looks at open batches.
         stop_seconds: how long running requests may go on after SIGTERM.
-        ready_file: is given the address once the gateway listens.
+        ready_file: is given the address once the gateway listens. port: stands in for that of `listen`.
         tls_certificate, tls_key, tls_authority: files for mutual TLS with student and oracle.
     """
 
@@ -40,9 +41,13 @@ class GatewaySettings(BaseSettings):
     keys: str = ""
     key_file: Path | None = None
     store: str = Field("file:out/store", validation_alias=AliasChoices("IDIOLECT_STORE"))
-    redis: str | None = Field(None, validation_alias=AliasChoices("IDIOLECT_REDIS"))
-    student: str | None = Field(None, validation_alias=AliasChoices("IDIOLECT_STUDENT"))
-    oracle: str | None = Field(None, validation_alias=AliasChoices("IDIOLECT_ORACLE"))
+    redis: str | None = Field(None, validation_alias=AliasChoices("IDIOLECT_REDIS_ADDRESS", "IDIOLECT_REDIS"))
+    student: str | None = Field(
+        None, validation_alias=AliasChoices("IDIOLECT_STUDENT_ADDRESS", "IDIOLECT_STUDENT")
+    )
+    oracle: str | None = Field(
+        None, validation_alias=AliasChoices("IDIOLECT_ORACLE_ADDRESS", "IDIOLECT_ORACLE")
+    )
     requests_per_minute: int = Field(6000, ge=1)
     json_bytes: int = Field(16 << 20, ge=1)
     upload_bytes: int = Field(16 << 30, ge=1)
@@ -55,7 +60,10 @@ class GatewaySettings(BaseSettings):
     uploads: int = Field(32, ge=1)
     sweep_seconds: float = Field(2.0, gt=0)
     stop_seconds: int = Field(30, ge=0)
-    ready_file: Path | None = None
+    ready_file: Path | None = Field(
+        None, validation_alias=AliasChoices("IDIOLECT_GATEWAY_READY_FILE", "IDIOLECT_READY_FILE")
+    )
+    port: Port | None = Field(None, validation_alias=AliasChoices("IDIOLECT_PORT"))
     tls_certificate: Path | None = Field(None, validation_alias=AliasChoices("IDIOLECT_TLS_CERTIFICATE"))
     tls_key: Path | None = Field(None, validation_alias=AliasChoices("IDIOLECT_TLS_KEY"))
     tls_authority: Path | None = Field(None, validation_alias=AliasChoices("IDIOLECT_TLS_AUTHORITY"))
@@ -73,10 +81,16 @@ class GatewaySettings(BaseSettings):
         return Target(address, tls, name=name)
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on. FieldError where `listen` is no address."""
+        host, port = split_address(self.listen, "IDIOLECT_GATEWAY_LISTEN")
+        return host.strip("[]"), port if self.port is None else self.port
+
+    @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the gateway."""
-        host, _ = split_address(self.listen, "IDIOLECT_GATEWAY_LISTEN")
+        host, _ = self.address
         try:
-            return ip_address(host.strip("[]")).is_loopback
+            return ip_address(host).is_loopback
         except ValueError:
             return host == "localhost"

@@ -29,6 +29,12 @@ _StudentMetrics = Annotated[
 _OracleMetrics = Annotated[
     int, typer.Option("--oracle-metrics-port", min=0, max=65535, help="Port of the oracle's /metrics.")
 ]
+_Gateway = Annotated[
+    int | None,
+    typer.Option(
+        "--gateway-port", min=0, max=65535, help="Start the gateway there, with workers; 0: any free port."
+    ),
+]
 _State = Annotated[
     Path | None, typer.Option("--state", file_okay=False, help="Folder for what the services keep.")
 ]
@@ -56,19 +62,29 @@ def command(
     jobs: _Jobs = False,
     concurrency: _Concurrency = 2,
     pipeline_metrics_port: _PipelineMetrics = 0,
+    gateway_port: _Gateway = None,
     state: _State = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Start student and oracle on loopback and keep them up until Ctrl-C.
+    """Start student and oracle, and workers and gateway where wanted, on loopback until Ctrl-C.
 
     Prints where each service listens once it is ready, and passes on what they write under their names. A
     service that dies starts again at the same address, later each time; one that can't start ends the
     command with 5. Ctrl-C or SIGTERM lets them finish what they do (exit code 0); a second one kills them
     (130). However this command ends, no process stays behind.
     """
-    from services.embedded.serving import JobSettings, ServiceSettings, keep_up, patience, specs
+    from services.embedded.serving import (
+        GatewaySettings,
+        JobSettings,
+        ServiceSettings,
+        keep_up,
+        patience,
+        specs,
+    )
 
     student = ServiceSettings(student_engine, model, student_port, student_metrics_port)
     oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
-    workers = JobSettings(concurrency, pipeline_metrics_port) if jobs else None
-    raise typer.Exit(keep_up(specs(student, oracle, state, workers), patience(), as_json=as_json))
+    gateway = None if gateway_port is None else GatewaySettings(gateway_port)
+    workers = JobSettings(concurrency, pipeline_metrics_port) if jobs or gateway else None
+    services = specs(student, oracle, state, workers, gateway)
+    raise typer.Exit(keep_up(services, patience(), as_json=as_json))

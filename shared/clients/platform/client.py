@@ -1,0 +1,189 @@
+"""The HTTP API of a gateway, method by method."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from shared.clients.platform.bodies import Line, can_be_sent_again, zipped
+from shared.clients.platform.calls import Calls
+from shared.clients.platform.rows import rows_after
+from shared.clients.platform.views import Job, Score, Student, Verification, viewed
+from shared.clients.platform.watching import Watching
+from shared.errors import FieldError, UnavailableError
+from shared.jobs.order import Operation
+
+_PAGE = 100
+_FITTING_SECONDS = 900.0
+
+
+class PlatformClient:
+    """A gateway at `url`, asked with `key`; safe to use from several threads.
+
+    A gateway that is lost or busy is asked again, for up to `patience` seconds without any success and not
+    before its Retry-After; then BusyError, or UnavailableError, is raised. Other errors are those that the
+    gateway met: FieldError, NotFoundError, DriftError, UnsupportedError, BudgetError and so on.
+    `timeout`: seconds that the gateway may be silent within an answer.
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, patience: float = 60.0, timeout: float = 150.0
+    ) -> None:
+        self._calls = Calls(url, key, patience, timeout)
+
+    def __enter__(self) -> PlatformClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._calls.close()
+
+    def submit(
+        self,
+        lines: Path | Iterable[Line],
+        operation: Operation = Operation.REFINE,
+        config: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A job of these lines, durable once this returns.
+
+        `lines` are a file of JSON Lines, or objects or their JSON; they are compressed and sent as they come.
+        `config` has the names of the gateway's settings, ``lambda`` among them. The job is made under an
+        Idempotency-Key, a new one unless it is given, so that a try after a lost answer finds it again; an
+        iterator can't be sent twice and is tried once.
+        """
+        key = idempotency_key or uuid.uuid4().hex
+        headers = {
+            "Content-Type": "application/x-ndjson",
+            "Content-Encoding": "gzip",
+            "Idempotency-Key": _header("idempotency_key", key),
+        }
+        settings = {name: value for name, value in (config or {}).items() if value is not None}
+
+        def send() -> Job:
+            asked = {"params": {"wait": 0, **settings}, "headers": headers, "content": zipped(lines)}
+            return Job.of(self._calls.json("POST", f"/v1/{operation.value}", **asked))
+
+        return self._calls.patiently(send) if can_be_sent_again(lines) else send()
+
+    def job(self, job_id: str) -> Job:
+        """One job. NotFoundError where there is none."""
+        return Job.of(self._patiently("GET", _job(job_id)))
+
+    def jobs(self) -> Iterator[Job]:
+        """All jobs, newest first, fetched page by page."""
+        return (Job.of(shown) for shown in self._pages("/v1/jobs", "last_id"))
+
+    def watch(self, job_id: str, poll_seconds: float = 2.0) -> Iterator[Job]:
+        """The job at once and whenever it changed, until it has ended.
+
+        By server-sent events, connected anew where they break; where none come, asked every `poll_seconds`.
+        """
+        _job(job_id)
+        return Watching(self._calls, job_id, poll_seconds).states()
+
+    def results(self, job_id: str, after: int = 0) -> Iterator[bytes]:
+        """Records of the finished prefix behind line `after` of the input, each a line of JSON.
+
+        All there are, if the job had ended before. Where the answer breaks off, it is gone on with.
+        """
+        return rows_after(self._calls, f"{_job(job_id)}/results", after)
+
+    def errors(self, job_id: str, after: int = 0) -> Iterator[bytes]:
+        """Lines of the finished prefix that have no record, and why; otherwise as `results`."""
+        return rows_after(self._calls, f"{_job(job_id)}/errors", after)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to end early; finished lines stay."""
+        return Job.of(self._patiently("POST", f"{_job(job_id)}/cancel"))
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its lines and results; not tried again."""
+        self._calls.json("DELETE", _job(job_id))
+
+    def students(self) -> Iterator[Student]:
+        """Profiles, by name, fetched page by page."""
+        return (viewed(Student, shown) for shown in self._pages("/v1/students", "id"))
+
+    def student(self, profile_id: str) -> Student:
+        """One profile. NotFoundError where there is none."""
+        return viewed(Student, self._patiently("GET", f"/v1/students/{_segment('student', profile_id)}"))
+
+    def build_student(
+        self,
+        name: str,
+        samples: Iterable[tuple[str, str]],
+        *,
+        alpha: float = 0.05,
+        scorer: str = "proxy",
+        native: bool = False,
+    ) -> Student:
+        """The profile of at least 200 (problem, the student's own text), sent at once as JSON."""
+        listed = [{"problem": problem, "text": text} for problem, text in samples]
+        asked = {"name": name, "samples": listed, "alpha": alpha, "scorer": scorer, "native": native}
+        return viewed(Student, self._ask("/v1/students", asked, timeout=_FITTING_SECONDS))
+
+    def scores(
+        self, items: Sequence[tuple[str, str]], student: str | None = None, *, tokens: bool = False
+    ) -> tuple[Score, ...]:
+        """What up to 64 (problem, text) cost; without the id of a `student` the served model scores."""
+        listed = [{"problem": problem, "text": text} for problem, text in items]
+        found = self._ask("/v1/scores", {"items": listed, "student": student, "tokens": tokens})
+        return tuple(viewed(Score, shown) for shown in _data(found))
+
+    def verifications(self, items: Sequence[tuple[str, str | None]]) -> tuple[Verification, ...]:
+        """Verdicts on up to 64 (text, gold)."""
+        listed = [{"text": text, "gold": gold} for text, gold in items]
+        return tuple(
+            viewed(Verification, one) for one in _data(self._ask("/v1/verifications", {"items": listed}))
+        )
+
+    def _ask(self, path: str, asked: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """A question that changes nothing, or the same each time. A part that is away is told at once."""
+        return self._calls.patiently(
+            lambda: self._calls.json("POST", path, json=asked, **options), also_unavailable=False
+        )
+
+    def _patiently(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return self._calls.patiently(lambda: self._calls.json(method, path, **options))
+
+    def _pages(self, path: str, cursor: str) -> Iterator[Mapping[str, Any]]:
+        """Objects of all pages; `cursor` is the field, of a page or of its last object, to go on behind."""
+        params: dict[str, Any] = {"limit": _PAGE}
+        while True:
+            page = self._patiently("GET", path, params=params)
+            data = _data(page)
+            yield from data
+            if not page.get("has_more") or not data:
+                return
+            params["after"] = page.get(cursor) or data[-1].get(cursor)
+
+
+def _data(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    data = page.get("data")
+    if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
+        raise UnavailableError("the answer of the gateway holds no list; is its address right?")
+    return data
+
+
+def _job(job_id: str) -> str:
+    return f"/v1/jobs/{_segment('job', job_id)}"
+
+
+def _segment(field: str, name: str) -> str:
+    if not name.strip("."):
+        raise FieldError(field, f"is {name!r}", "give its id")
+    return quote(name, safe="@")
+
+
+def _header(field: str, value: str) -> str:
+    if not value.isascii() or not value.isprintable() or value != value.strip() or not 1 <= len(value) <= 255:
+        raise FieldError(field, "holds what no header can hold", "give 1 to 255 printable ASCII characters")
+    return value
