@@ -148,7 +148,7 @@ def fetch(
 
     `output` None is stdout, and then `errors` None is stderr; else beside the output, if there are any.
     """
-    job_id = client.job(job_id).id
+    client.job(job_id)
     with ExitStack() as stack:
         records = _records(job_id, output, fresh, stack)
         faults = _faults(job_id, output, errors, fresh, stack)

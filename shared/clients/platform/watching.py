@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -36,6 +36,7 @@ class Watching:
                     heard = True
                     patience.success()
                     yield from self._new(job)
+                self._pause()
             except _NoEventsError:
                 break
             except UnavailableError as error:
@@ -57,12 +58,14 @@ class Watching:
             raise _NoEventsError from error
 
     def _asked(self) -> Iterator[Job]:
-        pause = threading.Event()
         while not self._over:
             found = self._calls.patiently(lambda: self._calls.json("GET", self._path))
             yield from self._new(Job.of(found))
-            if not self._over:
-                pause.wait(self._poll_seconds)
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._over:
+            time.sleep(self._poll_seconds)
 
     def _new(self, job: Job) -> Iterator[Job]:
         if job != self._last:
