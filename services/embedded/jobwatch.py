@@ -73,12 +73,14 @@ class JobBar:
     def __enter__(self) -> Self:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
+        # On a narrow terminal the counts go on in a further line, and the rest stays as it is.
         columns = (
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+            BarColumn(20),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column()),
         )
         self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
         self._task = self._bar.add_task("", total=None)
