@@ -51,16 +51,16 @@ def measured(requests: int) -> tuple[Added, Added]:
     with (
         installed({}, IDIOLECT_STUDENT_SCRIPTED__TOKENS_PER_SECOND="10000") as there,
         there.client() as client,
+        OracleClient(Target(there.oracle)) as oracle,
     ):
-        with OracleClient(Target(there.oracle)) as oracle:
 
-            def bare() -> None:
-                oracle.verify("6 + 1 = 7. The answer is 7.", "7")
+        def bare() -> None:
+            oracle.verify("6 + 1 = 7. The answer is 7.", "7")
 
-            idle = _added(lambda: _asked(client), bare, requests)
-            job = _bulk(there, client)
-            beside = _added(lambda: _asked(client), bare, requests)
-            client.post(f"/v1/jobs/{job}/cancel")
+        idle = _added(lambda: _asked(client), bare, requests)
+        job = _bulk(there, client)
+        beside = _added(lambda: _asked(client), bare, requests)
+        client.post(f"/v1/jobs/{job}/cancel")
     return idle, beside
 
 

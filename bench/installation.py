@@ -1,4 +1,4 @@
-"""A whole installation of real processes for benchmarks: Redis, student, oracle, workers, gateway, one store."""
+"""A whole installation of real processes for benchmarks: Redis, student, oracle, workers, gateway, store."""
 
 from __future__ import annotations
 

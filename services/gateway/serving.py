@@ -39,7 +39,8 @@ class GatewayServer(uvicorn.Server):
         host, port = split_address(self._settings.listen, "IDIOLECT_GATEWAY_LISTEN")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends small pieces without delay only where the protocol is named.
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, port))
