@@ -83,9 +83,10 @@ class Installation:
             pause.wait(0.1)
         raise RuntimeError(f"nobody listens on port {port}; see the logs in {self.folder}")
 
-    def client(self) -> httpx2.Client:
-        """Of the gateway."""
-        return httpx2.Client(base_url=self.url, timeout=600)
+    def client(self, key: str | None = None) -> httpx2.Client:
+        """Of the gateway, for whoever has the key."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=600)
 
     def submit(self, client: httpx2.Client, path: str, body: Any) -> str:
         """Id of a job of JSON Lines."""
@@ -108,8 +109,10 @@ class Installation:
 
 
 @contextmanager
-def installed(workers: Mapping[str, str] | None = None, **student: str) -> Iterator[Installation]:
-    """Everything, with variables for the workers (None: no workers) and for the student."""
+def installed(
+    workers: Mapping[str, str] | None = None, gateway: Mapping[str, str] | None = None, **student: str
+) -> Iterator[Installation]:
+    """Everything, with variables for the workers (None: no workers), the gateway and the student."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
         found = Installation(Path(folder), stack)
         found.start_redis()
@@ -117,5 +120,5 @@ def installed(workers: Mapping[str, str] | None = None, **student: str) -> Itera
         found.start_module("oracle", found.oracle, IDIOLECT_ORACLE_ENGINE="rules")
         if workers is not None:
             found.start_module("pipeline", None, **workers)
-        found.start_module("gateway", found.url.removeprefix("http://"))
+        found.start_module("gateway", found.url.removeprefix("http://"), **(gateway or {}))
         yield found

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 from street import Account, Street
 
+from shared.jobs.order import JobOrder
+
 LONG = "IDIOLECT_TEST_KILL" in os.environ
 LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "2000" if LONG else "240"))
 DEMO = Path(__file__).parents[2] / "data" / "demo" / "gpt3_6b.jsonl"
@@ -37,8 +39,16 @@ def body() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(street: Street, body: bytes) -> Account:
-    """What a job comes to when nothing happens to it."""
-    account = street.account(street.post(body))
+def finished(street: Street, body: bytes) -> JobOrder:
+    """A job to which nothing happens."""
+    if not LONG:
+        street.fit(body)
+    return street.post(body)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(street: Street, finished: JobOrder) -> Account:
+    """What that comes to."""
+    account = street.account(finished)
     assert account == Account("completed", LINES, True, account.records)
     return account

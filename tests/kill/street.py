@@ -25,7 +25,7 @@ from shared.jobs.order import JobOrder
 NDJSON = {"Content-Type": "application/x-ndjson"}
 WIRE = Path(__file__).parent / "wire.py"
 RESUMED_SECONDS = 60.0
-_ROOM = "64m"
+_ROOM = "256m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Street:
         self.house.service("student", IDIOLECT_STUDENT_ENGINE="scripted")
         self.house.service("oracle", IDIOLECT_ORACLE_ENGINE="rules")
         self._address = f"127.0.0.1:{free_port()}"
+        self._query = "wait=0"
         self._start_gateway()
         self.workers()
 
@@ -91,10 +92,17 @@ class Street:
         answered: httpx2.Response = eventually(asked, f"{method} {path}")
         return answered
 
+    def fit(self, body: bytes) -> None:
+        """From now on jobs name a profile of these lines, where else each fits one of its own."""
+        file = {"data": {"purpose": "user_data"}, "files": {"file": ("lines.jsonl", body)}}
+        asked = {"name": "student", "input_file_id": self.answer("POST", "/v1/files", **file).json()["id"]}
+        profile = self.answer("POST", "/v1/students", json=asked).json()["id"]
+        self._query = f"wait=0&profile={profile}"
+
     def post(self, body: bytes) -> JobOrder:
         """An accepted job."""
         headers = {**NDJSON, "Idempotency-Key": str(uuid.uuid4())}
-        found = self.answer("POST", "/v1/refinements?wait=0", content=body, headers=headers)
+        found = self.answer("POST", f"/v1/refinements?{self._query}", content=body, headers=headers)
         assert found.status_code == 202, found.text
         return self.house.desk.order(JobKey("local", found.json()["id"]))
 
@@ -128,13 +136,12 @@ class Street:
         )
 
     def account(self, order: JobOrder) -> Account:
-        """The job's account once it has ended; it is deleted then."""
+        """The job's account once it has ended."""
         self.house.end_of(order, float(os.environ.get("IDIOLECT_TEST_PATIENCE", "150")))
         shown = self.shown(order)
         path = f"/v1/jobs/{order.key.job}"
         records = self.answer("GET", f"{path}/results").content
         numbers = [json.loads(line)["line"] for line in records.splitlines()]
-        self.answer("DELETE", path)
         once = numbers == list(range(1, order.lines + 1))
         return Account(shown["status"], sum(shown["counts"].values()), once, records)
 
