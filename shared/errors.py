@@ -8,7 +8,8 @@ IdiolectError
 |   `-- NotFoundError       what was named is not there
 |-- UnavailableError        a part that is needed is not there (model, package, service)
 |   |-- BusyError           it comes back by itself: loading, asleep, draining
-|   `-- EngineLostError     the engine died; whoever runs it builds it anew
+|   |-- EngineLostError     the engine died; whoever runs it builds it anew
+|   `-- StoreError          the artifact store can't be read or written now, for example because it is full
 |-- UnsupportedError        this engine can't do that at all
 |-- IntegrityError          a guarantee would be broken; nothing was written
 `-- BudgetError             a time, memory, token or cost limit ended the work
@@ -106,6 +107,10 @@ class BusyError(UnavailableError):
 
 class EngineLostError(UnavailableError):
     """An engine died with its work; the calls it held can be made again."""
+
+
+class StoreError(UnavailableError):
+    """The artifact store can't be read or written now."""
 
 
 class UnsupportedError(IdiolectError):

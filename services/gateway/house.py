@@ -18,7 +18,9 @@ from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import UnavailableError
 from shared.jobs.desk import JobDesk
+from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
+from shared.jobs.stall import stall_of
 from shared.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -26,10 +28,14 @@ Client = TypeVar("Client")
 
 
 class Nudge(Protocol):
-    """Tells the workers of a new job, so that they need not find it themselves; only a hint."""
+    """Tells the workers of a new job, and what holds one up; only hints."""
 
     def nudge(self) -> None:
         """Tell of one. UnavailableError where nobody can be told."""
+        ...
+
+    def wait_of(self, key: JobKey) -> str | None:
+        """Why work on a job waited just now; None without a reason, or where nobody can be asked."""
         ...
 
 
@@ -78,6 +84,14 @@ class House:
     def has_model_oracle(self) -> bool:
         """Whether the oracle has a language model, as far as is known without asking."""
         return self.oracle is not None and self.oracle.info.model.engine != "rules"
+
+    def standing(self, order: JobOrder) -> str | None:
+        """Why a job that has not ended doesn't move; None where it does, as far as is known."""
+        waits = None if self.nudge is None else self.nudge.wait_of(order.key)
+        if waits is not None:
+            return waits
+        stall = stall_of(self.store, order.key)
+        return None if stall is None else stall.reason
 
     def announce(self, order: JobOrder) -> None:
         """Count an accepted job and tell the workers; they find it by themselves where that fails."""

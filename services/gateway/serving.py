@@ -39,7 +39,8 @@ class GatewayServer(uvicorn.Server):
         """The socket to serve on; the ready file tells its address. FieldError where it can't be had."""
         host, port = self._settings.address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends small pieces without delay only where the protocol is named.
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, port))

@@ -31,8 +31,10 @@ def file_view(file: StoredFile) -> FileObject:
     )
 
 
-def job_view(desk: JobDesk, order: JobOrder, projected: Projection | None = None) -> JobObject:
-    """A job as it stands."""
+def job_view(
+    desk: JobDesk, order: JobOrder, projected: Projection | None = None, standing: str | None = None
+) -> JobObject:
+    """A job as it stands; `standing` says why one that has not ended doesn't move."""
     end = desk.end(order.key)
     state = desk.state(order) if end is None else end.state
     shards, counts = _progress(desk, order, state) if end is None else (_all(order), end.counts)
@@ -52,7 +54,7 @@ def job_view(desk: JobDesk, order: JobOrder, projected: Projection | None = None
         digests=order.digests,
         labels=order.labels,
         source=order.source,
-        reason=None if end is None else end.reason,
+        reason=standing if end is None else end.reason,
         projected=projected,
     )
 

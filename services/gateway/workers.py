@@ -14,8 +14,10 @@ from services.gateway.house import Answered
 from shared import errors
 from shared.errors import FieldError, IdiolectError, InputError, UnavailableError
 from shared.jobs.interactive import Answer, Asked, ask
+from shared.jobs.layout import JobKey
 from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import Operation
+from shared.jobs.stall import wait_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +36,15 @@ class RedisWorkers:
             nudge(self._redis)
         except RedisError as error:
             raise UnavailableError(f"Redis does not answer ({type(error).__name__})") from None
+
+    def wait_of(self, key: JobKey) -> str | None:
+        """See Nudge."""
+        try:
+            waits = wait_of(self._redis, key)
+        except RedisError as error:
+            _LOG.warning("why job %s waits can't be asked (%s)", key.job, type(error).__name__)
+            return None
+        return None if waits is None else waits[1]
 
     async def answer(
         self, operation: Operation, config: dict[str, Any], lines: Sequence[bytes], wait: float

@@ -9,7 +9,7 @@
 | idiolect_queue_depth | gauge: messages that wait | queue |
 | idiolect_queue_oldest_age_seconds | gauge: age of the oldest job that is not done | - |
 | idiolect_jobs_live | gauge: accepted and not done | - |
-| idiolect_jobs_stalled | gauge: jobs in which nothing moves | cause: queue, engine, rate_limit |
+| idiolect_jobs_stalled | gauge: jobs in which nothing moves | cause: queue, engine, rate_limit, store |
 """
 
 from __future__ import annotations

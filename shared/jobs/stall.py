@@ -1,18 +1,23 @@
-"""Why a job stands still, as it is told in the job; a hint."""
+"""Why a job waits or stands still: told in Redis at once, and in the job once it lasts; hints both."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 
-from shared.errors import NotFoundError
+from redis import Redis
+
+from shared.errors import BusyError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.layout import JobKey
+from shared.jobs.nudge import PREFIX
 from shared.store.base import Store
 
 QUEUE = "queue"
 ENGINE = "engine"
 RATE_LIMIT = "rate_limit"
-CAUSES = (QUEUE, ENGINE, RATE_LIMIT)
+STORE = "store"
+CAUSES = (QUEUE, ENGINE, RATE_LIMIT, STORE)
+_WAITING_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,8 @@ class Stall:
     """A job in which nothing has moved.
 
     Attributes:
-        cause: ``queue`` (no worker takes it), ``engine`` (a service is gone or does not answer) or
-            ``rate_limit`` (a service is there and too busy).
+        cause: ``queue`` (no worker takes it), ``engine`` (a service is gone or does not answer),
+            ``rate_limit`` (a service is there and too busy) or ``store`` (it can't be read or written).
         reason: in words. since: seconds since the epoch at which something last moved.
     """
 
@@ -41,3 +46,28 @@ def stall_of(store: Store, key: JobKey) -> Stall | None:
         return Stall(**json.loads(store.get(key.progress)))
     except NotFoundError:
         return None
+
+
+def tell_wait(redis: Redis, key: JobKey, error: UnavailableError) -> None:
+    """Say in Redis why work on the job waits; it is forgotten after a while. RedisError passes."""
+    told = json.dumps([_cause(error), str(error)[:400]])
+    redis.set(_waits(key), told, ex=_WAITING_SECONDS)
+
+
+def wait_of(redis: Redis, key: JobKey) -> tuple[str, str] | None:
+    """Cause and reason of a wait a short while ago; None without one. RedisError passes."""
+    told = redis.get(_waits(key))
+    if not isinstance(told, bytes):
+        return None
+    cause, reason = json.loads(told)
+    return cause, reason
+
+
+def _cause(error: UnavailableError) -> str:
+    if isinstance(error, BusyError):
+        return RATE_LIMIT
+    return STORE if isinstance(error, StoreError) else ENGINE
+
+
+def _waits(key: JobKey) -> str:
+    return f"{PREFIX}waits:{key.tenant}/{key.job}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.errors import UnavailableError
+from shared.errors import StoreError
 
 BATCH = 1000
 _MOST_REMEMBERED = 4096
@@ -23,7 +23,7 @@ def disk(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _NO_SPACE.get(error.errno or 0) or error.strerror or str(error)
-        raise UnavailableError(f"the store in {root} can't be used: {reason}") from error
+        raise StoreError(f"the store in {root} can't be used: {reason}") from error
 
 
 class DurableFolders:

@@ -10,7 +10,7 @@ from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
-from shared.errors import NotFoundError, UnavailableError
+from shared.errors import NotFoundError, StoreError
 from shared.store.base import CHUNK, PAGE, ConditionalPut, Payload
 from shared.store.folders import DurableFolders, disk, in_order, labels, remove_if_empty, sync
 from shared.store.keys import (
@@ -41,7 +41,7 @@ class LocalStore:
         with disk(self.root):
             self._folders.make(self.root)
         if not self.root.is_dir():
-            raise UnavailableError(f"{self.root} is no folder; give the store one of its own")
+            raise StoreError(f"{self.root} is no folder; give the store one of its own")
 
     def put_if_absent(self, key: str, data: Payload) -> bool:
         """See Store."""
@@ -127,7 +127,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise NotFoundError(f"{key} is not in {self.describe()}") from None
         except OSError as error:
-            raise UnavailableError(f"{key} in {self.describe()} can't be read: {error.strerror}") from error
+            raise StoreError(f"{key} in {self.describe()} can't be read: {error.strerror}") from error
 
     def _chunks(self, file: BufferedReader, start: int, chunk: int) -> Iterator[bytes]:
         with file:

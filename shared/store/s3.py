@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from shared.errors import NotFoundError, UnavailableError
+from shared.errors import NotFoundError, StoreError
 from shared.store.base import CHUNK, PAGE, ConditionalPut, Payload
 from shared.store.keys import (
     checked_folder,
@@ -158,7 +158,7 @@ class S3Store:
             upload.complete()
         except S3RefusedError as refusal:
             if self._writer(upload.name) != upload.writer:
-                raise UnavailableError(f"{upload.name} in {self.bucket}: {refusal}") from refusal
+                raise StoreError(f"{upload.name} in {self.bucket}: {refusal}") from refusal
 
     def _settled(self, attempt: Callable[[], object], name: str, writer: str) -> bool:
         return settled(attempt, lambda: self._writer(name), writer, f"{name} in {self.bucket}")
@@ -173,7 +173,7 @@ class S3Store:
         except S3RefusedError as refusal:
             if refusal.status == 404:
                 return None
-            raise UnavailableError(f"{name} in {self.bucket}: {refusal}") from refusal
+            raise StoreError(f"{name} in {self.bucket}: {refusal}") from refusal
         return str(answer.get("Metadata", {}).get(WRITER, ""))
 
     def _names(self, prefix: str, after: str, limit: int) -> tuple[Sequence[str], bool]:
@@ -189,7 +189,7 @@ class S3Store:
         named = [{"Key": self.prefix + key} for key in keys]
         answer = self._bucket_call("delete_objects", Delete={"Objects": named, "Quiet": True})
         for failed in answer.get("Errors", ()):
-            raise UnavailableError(f"{self.describe()}: {failed.get('Key')} stays: {failed.get('Message')}")
+            raise StoreError(f"{self.describe()}: {failed.get('Key')} stays: {failed.get('Message')}")
 
     def _unfinished(self, oldest: float) -> Iterator[Upload]:
         before, markers = datetime.fromtimestamp(oldest, UTC), dict[str, Any]()
@@ -209,13 +209,13 @@ class S3Store:
         except S3RefusedError as refusal:
             if refusal.status == 404:
                 raise NotFoundError(f"{key} is not in {self.describe()}") from None
-            raise UnavailableError(f"{key} in {self.describe()}: {refusal}") from refusal
+            raise StoreError(f"{key} in {self.describe()}: {refusal}") from refusal
 
     def _bucket_call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         try:
             return self._client.call(operation, Bucket=self.bucket, **arguments)
         except S3RefusedError as refusal:
-            raise UnavailableError(f"{self.describe()}: {refusal}") from refusal
+            raise StoreError(f"{self.describe()}: {refusal}") from refusal
 
     def _name(self, key: str) -> str:
         return self.prefix + checked_key(key)

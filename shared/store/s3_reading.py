@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.errors import NotFoundError, UnavailableError
+from shared.errors import NotFoundError, StoreError, UnavailableError
 from shared.store.s3_client import S3Client, S3RefusedError, failures
 
 
@@ -27,7 +27,7 @@ class S3Reading:
             if refusal.status == 404:
                 raise NotFoundError(f"{self._name} is not in {self._store}") from None
             if refusal.status != 416:
-                raise UnavailableError(f"{self._name} in {self._store}: {refusal}") from refusal
+                raise StoreError(f"{self._name} in {self._store}: {refusal}") from refusal
         return self
 
     def chunks(self, chunk: int) -> Iterator[bytes]:
@@ -56,7 +56,7 @@ class S3Reading:
         try:
             self._request(self._position)
         except S3RefusedError as refusal:
-            raise UnavailableError(
+            raise StoreError(
                 f"{self._name} in {self._store} was replaced or removed while it was read; read it again"
             ) from refusal
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from shared.errors import BudgetError, UnavailableError
+from shared.errors import BudgetError, StoreError, UnavailableError
 from shared.store.base import Payload, pieces
 from shared.store.s3_client import S3Client, S3RefusedError
 from shared.store.settlement import WRITER
@@ -37,7 +37,7 @@ class Upload:
                 "create_multipart_upload", Bucket=bucket, Key=name, Metadata={WRITER: writer}
             )
         except S3RefusedError as refusal:
-            raise UnavailableError(f"{name} in {bucket}: {refusal}") from refusal
+            raise StoreError(f"{name} in {bucket}: {refusal}") from refusal
         return cls(client, bucket, name, answer["UploadId"], writer)
 
     def __enter__(self) -> Upload:
@@ -79,7 +79,7 @@ class Upload:
         try:
             answer = self._client.call("upload_part", **self._place, PartNumber=number, Body=part)
         except S3RefusedError as refusal:
-            raise UnavailableError(f"part {number} of {self.name}: {refusal}") from refusal
+            raise StoreError(f"part {number} of {self.name}: {refusal}") from refusal
         sums = {name: value for name, value in answer.items() if name.startswith("Checksum")}
         self._sent.append({"PartNumber": number, "ETag": answer["ETag"], **sums})
 

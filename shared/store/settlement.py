@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from shared.errors import UnavailableError
+from shared.errors import StoreError, UnavailableError
 from shared.store.s3_client import S3RefusedError
 
 WRITER = "idiolect-writer"
@@ -38,9 +38,7 @@ def settled(attempt: Callable[[], object], owner: Callable[[], str | None], writ
         if known is not None:
             return known
         time.sleep(random.uniform(0, _FIRST_PAUSE * 2**tried))
-    raise UnavailableError(
-        f"{named}: no conditional write got through in {_ROUNDS} rounds; put it again later"
-    )
+    raise StoreError(f"{named}: no conditional write got through in {_ROUNDS} rounds; put it again later")
 
 
 def _known_after(refusal: S3RefusedError, owner: str | None, writer: str, named: str) -> bool | None:
@@ -50,7 +48,7 @@ def _known_after(refusal: S3RefusedError, owner: str | None, writer: str, named:
     if refusal.status == 409:
         return _owned(owner, writer)
     if owner is None:
-        raise UnavailableError(f"{named}: {refusal}; put it again")
+        raise StoreError(f"{named}: {refusal}; put it again")
     return owner == writer
 
 

@@ -45,9 +45,9 @@ class RunningGateway:
         return self.house.desk
 
     def __enter__(self) -> RunningGateway:
-        self._socket = self.server.listen()
-        self.address = address_of(self._socket)
-        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self._socket]})
+        self.socket = self.server.listen()
+        self.address = address_of(self.socket)
+        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self._thread.start()
         return self
 

@@ -174,3 +174,8 @@ def test_a_client_that_goes_away_leaves_no_job(small: RunningGateway) -> None:
         with socket.create_connection(("127.0.0.1", int(small.address.split(":")[1])), 10) as raw:
             raw.sendall(head + b"Content-Length: 100\r\n\r\n" + b'{"a": 1}\n')
         assert client.get("/v1/jobs").json()["data"] == before
+
+
+def test_small_pieces_are_sent_at_once(small: RunningGateway) -> None:
+    # Only where the listening socket names its protocol does asyncio turn Nagle's delay off.
+    assert small.socket.proto == socket.IPPROTO_TCP

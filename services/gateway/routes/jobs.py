@@ -123,8 +123,12 @@ def _page(house: House, tenant: str, after: str | None, limit: int) -> Iterator[
 
 @router.get("/{job_id}", responses=errors_of(404))
 def get_job(job_id: str, house: Here, caller: Asked) -> JobObject:
-    """One job."""
-    return job_view(house.desk, job_of(house, caller, job_id))
+    """One job; `reason` says why it failed, or for now why it doesn't move."""
+    return _moving_view(house, job_of(house, caller, job_id))
+
+
+def _moving_view(house: House, order: JobOrder) -> JobObject:
+    return job_view(house.desk, order, standing=house.standing(order))
 
 
 @router.post("/{job_id}/cancel", responses=errors_of(404))
@@ -217,7 +221,7 @@ async def get_events(job_id: str, request: Request, house: Here, caller: Asked) 
 async def _events(house: House, order: JobOrder, request: Request) -> AsyncIterator[bytes]:
     told, spoke, number = "", time.monotonic(), 0
     while not request.app.state.stopping.is_set():
-        job = await asyncio.to_thread(job_view, house.desk, order)
+        job = await asyncio.to_thread(_moving_view, house, order)
         now = json.dumps(job.model_dump(mode="json"), ensure_ascii=False)
         if now != told:
             told, spoke, number = now, time.monotonic(), number + 1

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis import Redis, RedisError
 
-from shared.errors import BusyError, UnavailableError
+from shared.errors import UnavailableError
 from shared.jobs.layout import JobKey
 from shared.jobs.nudge import PREFIX
-from shared.jobs.stall import ENGINE, QUEUE, RATE_LIMIT, Stall
+from shared.jobs.stall import ENGINE, QUEUE, Stall, tell_wait, wait_of
 
 _LOG = logging.getLogger(__name__)
 _KEPT_SECONDS = 86_400
-_WAITING_SECONDS = 30
 _RARELY_SECONDS = 1.0
 
 
@@ -30,18 +30,21 @@ class Pulse:
         """Something was finished."""
         if time.monotonic() - self._moved >= _RARELY_SECONDS:
             self._moved = time.monotonic()
-            self._set(_moved(self._key), str(time.time()), _KEPT_SECONDS)
+            with self._forgiving():
+                self._redis.set(_moved(self._key), str(time.time()), ex=_KEPT_SECONDS)
 
     def waits(self, error: UnavailableError) -> None:
         """A call is tried again later, because of this."""
         if time.monotonic() - self._waited >= _RARELY_SECONDS:
             self._waited = time.monotonic()
-            cause = RATE_LIMIT if isinstance(error, BusyError) else ENGINE
-            self._set(_waits(self._key), json.dumps([cause, str(error)[:400]]), _WAITING_SECONDS)
+            with self._forgiving():
+                tell_wait(self._redis, self._key, error)
 
-    def _set(self, name: str, value: str, seconds: int) -> None:
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """Goes on without Redis."""
         try:
-            self._redis.set(name, value, ex=seconds)
+            yield
         except RedisError as error:
             _LOG.warning("the pulse of job %s can't be told: %s", self._key.job, error)
 
@@ -54,13 +57,12 @@ class Listener:
 
     def stall(self, key: JobKey, created: float, held: bool) -> Stall | None:
         """Why nothing moves in the job; None where something does. `held`: a worker is at it."""
-        moved, waits = self._redis.mget(_moved(key), _waits(key))
-        since = max(created, float(moved or 0))
+        moved = self._redis.get(_moved(key))
+        since = max(created, float(moved) if isinstance(moved, bytes) else 0.0)
         if time.time() - since < self._patience:
             return None
-        if waits is not None:
-            cause, reason = json.loads(waits)
-            return Stall(cause, reason, since)
+        if (waits := wait_of(self._redis, key)) is not None:
+            return Stall(*waits, since)
         if held:
             return Stall(ENGINE, "a worker waits for answers that don't come", since)
         return Stall(QUEUE, "no worker takes it", since)
@@ -68,7 +70,3 @@ class Listener:
 
 def _moved(key: JobKey) -> str:
     return f"{PREFIX}moved:{key.tenant}/{key.job}"
-
-
-def _waits(key: JobKey) -> str:
-    return f"{PREFIX}waits:{key.tenant}/{key.job}"

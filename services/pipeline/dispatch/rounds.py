@@ -19,7 +19,7 @@ from services.pipeline.dispatch.leases import PREPARE, Leases
 from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.turns import Turns
 from services.pipeline.metrics import Backlog
-from shared.errors import IdiolectError, NotFoundError, UnavailableError
+from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.desk import JobDesk
 from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key
@@ -71,17 +71,23 @@ class Dispatcher:
 
     def _tell_stalls(self, jobs: dict[JobKey, _Job]) -> None:
         """Say in the job and in the log which ones stand still; take it back when they move."""
-        before, found = self._stalls, dict[JobKey, Stall]()
+        before, self._stalls = self._stalls, {}
         for key, job in jobs.items():
             stall = self._listener.stall(key, job.order.created, self._is_held(job))
             if stall is not None:
-                found[key] = stall
+                self._stalls[key] = stall
                 if before.get(key) != stall:
                     _LOG.warning("job %s stands still (%s): %s", key.job, stall.cause, stall.reason)
-                    tell(self._desk.store, key, stall)
+                    self._tell(key, stall)
             elif key in before or self._desk.store.exists(key.progress):
                 self._desk.store.delete(key.progress)
-        self._stalls = found
+
+    def _tell(self, key: JobKey, stall: Stall) -> None:
+        """Say it in the job, unless the store itself is why the job stands still."""
+        try:
+            tell(self._desk.store, key, stall)
+        except StoreError as error:
+            _LOG.warning("it can't be told in job %s: %s", key.job, error)
 
     def _is_held(self, job: _Job) -> bool:
         part = PREPARE
