@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from shared.errors import FieldError
+from shared.tenants import Promise, key_lines, read_promises
 
 LOCAL = "local"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -24,6 +25,7 @@ class Caller:
 
     tenant: str
     requests_per_minute: int | None = None
+    promise: Promise = field(default_factory=Promise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +84,17 @@ def _listed(text: str) -> Iterator[Key]:
 
 def _filed(path: Path) -> Iterator[Key]:
     """Keys of lines ``{"tenant": ..., "sha256": ..., "requests_per_minute": ...}``."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise FieldError("key_file", f"{path} can't be read ({error.strerror})", "name a file") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _of_line(f"{path}:{number}", line)
+    promises = read_promises(path)
+    for place, item in key_lines(path):
+        key = _key(place, item.get("tenant"), item.get("sha256"), _rate(place, item))
+        yield replace(key, caller=replace(key.caller, promise=promises[key.caller.tenant]))
 
 
-def _of_line(place: str, line: str) -> Key:
-    try:
-        item = json.loads(line)
-    except ValueError:
-        item = None
-    if not isinstance(item, dict):
-        raise FieldError(place, "is no JSON object", 'write {"tenant": "NAME", "sha256": "..."}')
+def _rate(place: str, item: Mapping[str, Any]) -> int | None:
     rate = item.get("requests_per_minute")
     if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate < 1):
         raise FieldError(f"{place}: requests_per_minute", f"is {rate!r}", "give a whole number from 1")
-    return _key(place, item.get("tenant"), item.get("sha256"), rate)
+    return rate
 
 
 def _key(place: str, tenant: object, digest: object, rate: int | None = None) -> Key:

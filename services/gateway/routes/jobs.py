@@ -72,7 +72,7 @@ def _wish(house: House, caller: Caller, asked: JobCreate) -> Wish:
     config = JobConfig.of(asked.config).to_json()
     config["profile"] = Profiles(house.store, caller.tenant).service_id(config["profile"])
     if asked.webhook is not None:
-        check_target(asked.webhook)
+        _check_webhook(house, caller, asked.webhook)
     return Wish(
         caller.tenant,
         asked.operation,
@@ -82,6 +82,13 @@ def _wish(house: House, caller: Caller, asked: JobCreate) -> Wish:
         asked.budget,
         asked.webhook,
     )
+
+
+def _check_webhook(house: House, caller: Caller, target: str) -> None:
+    check_target(target, allow_private=house.settings.webhook_private)
+    if caller.promise.webhook_secret is None:
+        problem = "can't be signed: this key has no webhook_secret"
+        raise FieldError("webhook", problem, "have one put into the key file")
 
 
 def accepted_view(house: House, order: JobOrder) -> JobObject:
