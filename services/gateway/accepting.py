@@ -12,7 +12,7 @@ from typing import Any
 from services.gateway.errors import HttpError
 from shared.errors import DriftError, NotFoundError
 from shared.jobs.ids import new_id
-from shared.jobs.intake import accept, take_in
+from shared.jobs.intake import accept, discard, take_in
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
 from shared.store import Store
@@ -50,7 +50,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
     try:
         taken = take_in(store, key, lines)
     except BaseException:
-        store.delete_all(key.folder)
+        discard(store, key)
         raise
     return JobOrder(
         key=key,
@@ -98,18 +98,21 @@ class Decision:
             order = JobOrder.from_bytes(self._store.get(self.place))
         except NotFoundError:
             return None
+        self._check_there(order)
+        if not self._store.exists(order.key.order) and not accept(self._store, order):
+            self._check_there(order)
+        return order
+
+    def _check_there(self, order: JobOrder) -> None:
         if self._store.exists(order.key.deleted):
             raise NotFoundError(f"job {order.key.job}: it was deleted; use another Idempotency-Key")
-        if not self._store.exists(order.key.order):
-            accept(self._store, order)
-        return order
 
     def settle(self, order: JobOrder) -> JobOrder:
         """Decide for this order, unless another was first, which then holds; the lines of this one go."""
         self._store.put_if_absent(self.place, order.to_bytes())
         made = self.made()
         if made is None or made.key != order.key:
-            self._store.delete_all(order.key.folder)
+            discard(self._store, order.key)
         return made or order
 
 

@@ -16,6 +16,7 @@ from services.gateway.bodies import Intake
 from services.gateway.contract import describe
 from services.gateway.door import Door
 from services.gateway.errors import handle_errors
+from services.gateway.expiring import FileCollector
 from services.gateway.figures import GatewayFigures
 from services.gateway.health import Look, Probes, redis_look, service_look, store_look
 from services.gateway.house import House
@@ -39,6 +40,7 @@ from shared.clients.student import StudentClient
 from shared.errors import FieldError
 from shared.jobs.desk import JobDesk
 from shared.store import Store, open_store, prove
+from shared.tenants import read_promises
 from shared.version import VERSION
 
 _THREADS = 64
@@ -100,6 +102,7 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
     app.state.house = house
     app.state.probes = probes
     app.state.sweeper = Sweeper(house)
+    app.state.collector = FileCollector(house, keys.tenants(), read_promises(house.settings.key_file))
     app.state.stopping = threading.Event()
     for noun in _NOUNS:
         app.include_router(noun.router)
@@ -114,13 +117,14 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
 async def _living(app: FastAPI) -> AsyncIterator[None]:
     """Batches are looked after as long as the app lives; connections end with it."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-    sweeping = asyncio.create_task(app.state.sweeper.run())
+    running = [asyncio.create_task(part.run()) for part in (app.state.sweeper, app.state.collector)]
     try:
         yield
     finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        for task in running:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         for client in (app.state.house.student, app.state.house.oracle):
             if client is not None:
                 client.close()

@@ -45,6 +45,10 @@ class Keys:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def tenants(self) -> list[str]:
+        """Everybody who has a name space here."""
+        return sorted({key.caller.tenant for key in self._keys}) or [LOCAL]
+
     def caller(self, token: str | None) -> Caller | None:
         """Whose token it is; None where it is nobody's. Takes equally long whichever key it is."""
         if not self._keys:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from services.gateway.accepting import Claim, Wish, check_same, stored
 from services.gateway.files import Files
 from services.gateway.house import House
-from shared.errors import BusyError
+from shared.errors import BusyError, UnavailableError
 from shared.jobs.intake import accept
 from shared.jobs.order import JobEnd, JobOrder
 
@@ -69,7 +69,8 @@ async def taken(house: House, source: Source, wish: Wish, cut: Cut, key: str | N
 def fresh(house: House, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
     """A job of its own for these lines."""
     order = stored(house.store, wish, lines)
-    accept(house.store, order)
+    if not accept(house.store, order):
+        raise UnavailableError("what was sent was collected before it was accepted; send it again")
     house.announce(order)
     return order
 

@@ -22,6 +22,7 @@ from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.rounds import Dispatcher
 from services.pipeline.metrics import HostCollector
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.upkeep.collecting import Collector
 from services.pipeline.upkeep.keeper import Chore, kept
 from services.pipeline.upkeep.sending import Sender
 from services.pipeline.upkeep.telling import Teller
@@ -85,7 +86,11 @@ class Host:
     def _chores(self) -> list[Chore]:
         sender = Sender(allow_private=self._settings.webhook_private)
         teller = Teller(JobDesk(self._store), self._redis, self._promises, sender)
-        return [Chore("telling webhooks", self._settings.pipeline_reconcile, teller.tell_all)]
+        collector = Collector(JobDesk(self._store), self._promises, self._settings.pipeline_orphan)
+        return [
+            Chore("telling webhooks", self._settings.pipeline_reconcile, teller.tell_all),
+            Chore("collecting", self._settings.pipeline_collect, collector.collect),
+        ]
 
     def _round(self) -> None:
         """A look at all jobs, then one at the jobs of each nudge, until it is time to look at all again."""

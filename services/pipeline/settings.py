@@ -27,6 +27,8 @@ class PipelineSettings(BaseSettings):
         drain_file: once it is there, workers give their shards back; a host tells its workers which.
         pipeline_reconcile: seconds after which the store is looked through without a nudge.
         key_file: the gateway's; says how webhooks are signed and how long a tenant's jobs are kept.
+        pipeline_collect: seconds between looks for what is to be deleted.
+        pipeline_orphan: seconds for which what nobody accepted must not have grown to be deleted.
         webhook_private: let webhooks go to private addresses, and there over plain http too.
     """
 
@@ -48,6 +50,8 @@ class PipelineSettings(BaseSettings):
     pipeline_patience: float = Field(60.0, ge=0)
     pipeline_reconcile: float = Field(10.0, gt=0)
     pipeline_stall: float = Field(60.0, gt=0)
+    pipeline_collect: float = Field(3600.0, gt=0)
+    pipeline_orphan: float = Field(86_400.0, gt=0)
     key_file: Path | None = Field(None, validation_alias=AliasChoices(KEY_FILE))
     webhook_private: bool = False
     metrics_listen: str = "127.0.0.1:0"

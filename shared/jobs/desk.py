@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.errors import FieldError, IntegrityError, NotFoundError
+from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
 from shared.store.base import Store
@@ -128,8 +129,21 @@ class JobDesk:
             raise FieldError("job", f"{order.key.job} has not ended", "cancel it and wait for its end")
         self.store.put(order.key.deleted, b"")
         self.store.delete(order.key.order)
-        self.store.delete(order.key.newest)
         self.store.delete_all(order.key.folder)
+        # Last, so that whoever is killed on the way leaves it to be found.
+        self.store.delete(order.key.newest)
+
+    def page(self, tenant: str, after: str, limit: int) -> list[JobKey]:
+        """Jobs of a tenant, newest first, older than the job of the id `after`; some may be gone."""
+        folder = JobKey(tenant, after).newest.rpartition("/")[0] + "/"
+        keys = self.store.list(folder, folder + turned(after), limit)
+        return [JobKey(tenant, turned_back("job", key.removeprefix(folder))) for key in keys]
+
+    def clear(self, key: JobKey) -> None:
+        """Remove what is left of a job that was deleted."""
+        if self.store.exists(key.deleted) and not self.store.exists(key.order):
+            self.store.delete_all(key.folder)
+            self.store.delete(key.newest)
 
     def state(self, order: JobOrder) -> JobState:
         """Where a job stands."""
