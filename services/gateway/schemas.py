@@ -112,6 +112,18 @@ class JobObject(BaseModel):
     projected: Projection | None = None
 
 
+class ExportObject(BaseModel):
+    """Results that are being written in another form."""
+
+    model_config = shown(object="export", job=_JOB_ID, status="writing", reason=None)
+    object: Literal["export"] = "export"
+    job: str
+    status: Literal["running", "writing"] = Field(
+        description="The job has not ended, or it has and its results are being written."
+    )
+    reason: str | None = Field(None, description="Why that did not work so far; it is tried again.")
+
+
 class JobList(BaseModel):
     """A page of jobs, newest first; `after` of the next page is `last_id`."""
 

@@ -14,6 +14,7 @@ t/TENANT/jobs/JOB/shards/S/results.A     records of the attempt that may become 
 t/TENANT/jobs/JOB/shards/S/errors.A      lines without a record, and why
 t/TENANT/jobs/JOB/cancelled              asked for once
 t/TENANT/jobs/JOB/done                   how it ended, once
+t/TENANT/jobs/JOB/results.parquet        all records as Parquet, once, where somebody asked for it
 t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
 t/TENANT/newest/jobs/REVERSED            list of jobs, newest first: its id turned round (a hint)
 t/TENANT/deleted/JOB                     the job was there and was deleted; it never comes back
@@ -103,6 +104,11 @@ class JobKey:
     def progress(self) -> str:
         """The hint about how far it is."""
         return f"{self.folder}progress"
+
+    @property
+    def parquet(self) -> str:
+        """All its records as Parquet."""
+        return f"{self.folder}results.parquet"
 
     def input(self, root: int) -> str:
         """Lines of a root shard."""

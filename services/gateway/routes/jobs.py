@@ -15,12 +15,12 @@ from services.gateway.accepting import JOB, Wish
 from services.gateway.auth import Caller
 from services.gateway.bodies import lines
 from services.gateway.described import errors_of, streamed_response
-from services.gateway.errors import HttpError
+from services.gateway.exports import PARQUET, parquet_answer, results_response
 from services.gateway.files import Files
 from services.gateway.house import Asked, Here, House
 from services.gateway.options import JSONL, check_cursor
 from services.gateway.profiles import Profiles
-from services.gateway.schemas import Deleted, JobCreate, JobList, JobObject
+from services.gateway.schemas import Deleted, ExportObject, JobCreate, JobList, JobObject
 from services.gateway.streaming import streamed
 from services.gateway.taking import FromFile, taken
 from services.gateway.views import job_view, projection
@@ -36,7 +36,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _LOOK_SECONDS = 1.0
 _ALIVE_SECONDS = 15.0
-_PARQUET = "application/vnd.apache.parquet"
 
 
 def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
@@ -156,8 +155,12 @@ _AFTER = Query(ge=0, lt=1 << 53, description="Only lines behind this one of the 
     "/{job_id}/results",
     response_class=StreamingResponse,
     responses={
-        200: streamed_response(JSONL[0], "Records in the order of the input.", '{"line": 1}\n'),
-        **errors_of(404, 406),
+        200: results_response(),
+        202: {
+            "model": ExportObject,
+            "description": "Parquet is being written; Retry-After says when to ask again.",
+        },
+        **errors_of(404, 409),
     },
 )
 def get_results(
@@ -172,11 +175,15 @@ def get_results(
 
     The header Idiolect-Job-Status tells how the job stood before the first line was read: once it has ended,
     what is sent is all there is.
+
+    With `Accept: application/vnd.apache.parquet` or `format=parquet`: all records once the job has ended, as
+    Parquet, which the first who asks for it has written; until then 202.
     """
     order = job_of(house, caller, job_id)
-    if format == "parquet" or (accept or "").startswith(_PARQUET):
-        text = "format: this gateway sends JSON Lines only; convert them, or let the command line export them"
-        raise HttpError(406, text, "no_parquet", param="format")
+    if format == "parquet" or (accept or "").startswith(PARQUET):
+        if after:
+            raise FieldError("after", "has no meaning for Parquet", "leave it out, or take JSON Lines")
+        return parquet_answer(house, order)
     status = house.desk.state(order).value
     rows = (record for _, record in house.desk.results(order, after))
     return streamed(rows, JSONL[0], {"Idiolect-Job-Status": status})
