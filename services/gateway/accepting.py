@@ -32,6 +32,7 @@ class Wish:
     source: str | None = None
     budget: int | None = None
     webhook: str | None = None
+    output: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -41,6 +42,7 @@ class Wish:
             "operation": self.operation.value,
             "budget": self.budget,
             "webhook": self.webhook,
+            "output": self.output,
         }
 
 
@@ -64,6 +66,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
         budget=wish.budget,
         webhook=wish.webhook,
         labels=wish.labels,
+        output=wish.output,
     )
 
 
@@ -74,7 +77,12 @@ def _digest(settings: Mapping[str, Any]) -> str:
 def differences(order: JobOrder, wish: Wish) -> tuple[str, ...]:
     """One readable line for each setting of a wish that an accepted order has otherwise."""
     before = Wish(
-        wish.tenant, order.operation, order.config, budget=order.budget, webhook=order.webhook
+        wish.tenant,
+        order.operation,
+        order.config,
+        budget=order.budget,
+        webhook=order.webhook,
+        output=order.output,
     ).settings
     now = wish.settings
     names = sorted(before.keys() | now.keys())

@@ -39,6 +39,7 @@ from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import FieldError
 from shared.jobs.desk import JobDesk
+from shared.jobs.places import Place
 from shared.store import Store, open_store, prove
 from shared.tenants import read_promises
 from shared.version import VERSION
@@ -55,6 +56,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         raise FieldError(
             "IDIOLECT_GATEWAY_LISTEN", f"{settings.listen} is open to others and no key is set", cure
         )
+    _check_apart(settings.store, keys)
     store = open_store(settings.store)
     prove(store)
     student = (
@@ -77,6 +79,18 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
     if settings.redis_url is not None:
         house.nudge = house.interactive = RedisWorkers(settings.redis_url)
     return app_of(house, keys, Probes(_looks(settings, store)))
+
+
+def _check_apart(store: str, keys: Keys) -> None:
+    """No caller may be let into the store itself."""
+    if not store.startswith("s3://"):
+        return
+    own = Place.of_folder("IDIOLECT_STORE", f"{store.rstrip('/')}/") if store.count("/") > 2 else None
+    bucket = store.removeprefix("s3://").partition("/")[0]
+    for prefix in keys.prefixes():
+        if prefix.bucket == bucket and (own is None or prefix.overlaps(own)):
+            problem = f"{prefix} and the artifact store {store} lie in one another"
+            raise FieldError("prefixes", problem, "keep them apart")
 
 
 def _looks(settings: GatewaySettings, store: Store) -> dict[str, Look]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import FieldError
+from shared.jobs.places import Place
 from shared.tenants import Promise, key_lines, read_promises
 
 LOCAL = "local"
@@ -21,10 +22,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant and what it may do; `requests_per_minute` None: as everybody."""
+    """A tenant and what it may do; `requests_per_minute` None: as everybody.
+
+    `prefixes` are the folders in S3 that jobs of this key may read from and write to.
+    """
 
     tenant: str
     requests_per_minute: int | None = None
+    prefixes: tuple[Place, ...] = ()
     promise: Promise = field(default_factory=Promise)
 
 
@@ -48,6 +53,10 @@ class Keys:
     def tenants(self) -> list[str]:
         """Everybody who has a name space here."""
         return sorted({key.caller.tenant for key in self._keys}) or [LOCAL]
+
+    def prefixes(self) -> list[Place]:
+        """All folders in S3 that somebody may use."""
+        return [prefix for key in self._keys for prefix in key.caller.prefixes]
 
     def caller(self, token: str | None) -> Caller | None:
         """Whose token it is; None where it is nobody's. Takes equally long whichever key it is."""
@@ -91,7 +100,20 @@ def _filed(path: Path) -> Iterator[Key]:
     promises = read_promises(path)
     for place, item in key_lines(path):
         key = _key(place, item.get("tenant"), item.get("sha256"), _rate(place, item))
-        yield replace(key, caller=replace(key.caller, promise=promises[key.caller.tenant]))
+        caller = replace(
+            key.caller, promise=promises[key.caller.tenant], prefixes=tuple(_prefixes(place, item))
+        )
+        yield replace(key, caller=caller)
+
+
+def _prefixes(place: str, item: Mapping[str, Any]) -> Iterator[Place]:
+    """Folders in S3 that a key may read from and write to."""
+    found = item.get("prefixes", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        cure = 'give a list such as ["s3://bucket/acme/"]'
+        raise FieldError(f"{place}: prefixes", f"is {found!r:.60}", cure)
+    for one in found:
+        yield Place.of_folder(f"{place}: prefixes", one)
 
 
 def _rate(place: str, item: Mapping[str, Any]) -> int | None:

@@ -11,11 +11,13 @@ from typing import Protocol, TypeVar
 from starlette.requests import Request
 
 from services.gateway.accepting import Claim, Wish, check_same, stored
+from services.gateway.errors import HttpError
 from services.gateway.files import Files
 from services.gateway.house import House
 from shared.errors import BusyError, UnavailableError
 from shared.jobs.intake import accept
 from shared.jobs.order import JobEnd, JobOrder
+from shared.jobs.places import Place
 
 Result = TypeVar("Result")
 Cut = Callable[[Iterator[bytes]], Iterable[bytes]]
@@ -52,6 +54,27 @@ class FromFile:
     async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
         """See Source."""
         return await asyncio.to_thread(lambda: work(self.files.content(self.file_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class FromPlace:
+    """An object in S3 of at most `limit` bytes. NotFoundError where there is none, HttpError 413 beyond."""
+
+    place: Place
+    limit: int
+
+    async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
+        """See Source."""
+        return await asyncio.to_thread(lambda: work(self._chunks()))
+
+    def _chunks(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self.place.store().stream(self.place.name):
+            size += len(chunk)
+            if size > self.limit:
+                text = f"input: {self.place} is longer than {self.limit} bytes; split it"
+                raise HttpError(413, text, "body_too_large", param="input")
+            yield chunk
 
 
 async def taken(house: House, source: Source, wish: Wish, cut: Cut, key: str | None) -> JobOrder:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.errors import FieldError, IntegrityError, NotFoundError
+from shared.jobs.errands import Errand, ask
 from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
@@ -110,11 +111,18 @@ class JobDesk:
 
     def finish(self, order: JobOrder, end: JobEnd) -> bool:
         """Say how a job ended, once; False where somebody said so before."""
-        if order.webhook is not None and not self.store.exists(order.key.done):
-            self.store.put(order.key.webhook, b"")
+        if not self.store.exists(order.key.done):
+            self._ask_for_more(order)
         won = self.store.put_if_absent(order.key.done, end.to_bytes())
         self.store.delete(order.key.live)
         return won
+
+    def _ask_for_more(self, order: JobOrder) -> None:
+        """What is to be done about a job that has ended; asked for before, so that it can't be forgotten."""
+        if order.output is not None:
+            ask(self.store, order.key, Errand.OUTPUT)
+        if order.webhook is not None:
+            self.store.put(order.key.webhook, b"")
 
     def end(self, key: JobKey) -> JobEnd | None:
         """How a job ended; None before."""

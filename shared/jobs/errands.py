@@ -19,9 +19,10 @@ ERRANDS = "errands/"
 
 
 class Errand(StrEnum):
-    """What is to be done: write the results as Parquet."""
+    """What is to be done: write the results as Parquet; write what came of the job to the caller's place."""
 
     PARQUET = "parquet"
+    OUTPUT = "output"
 
 
 def ask(store: Store, key: JobKey, errand: Errand) -> None:

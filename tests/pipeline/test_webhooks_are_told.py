@@ -12,8 +12,9 @@ from house import House, eventually
 from receiver import Receiver
 
 from services.pipeline.upkeep.sending import Sender
-from services.pipeline.upkeep.telling import GIVEN_UP_SECONDS, Teller
+from services.pipeline.upkeep.telling import GIVEN_UP_SECONDS, OUTPUT_SECONDS, Teller
 from shared.errors import FieldError, UnavailableError
+from shared.jobs.errands import Errand, settle
 from shared.jobs.ids import new_id
 from shared.jobs.intake import accept
 from shared.jobs.layout import JobKey
@@ -33,10 +34,13 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.close()
 
 
-def ended_job(house: House, url: str, tenant: str = "acme") -> JobOrder:
+def ended_job(house: House, url: str, output: str | None = None) -> JobOrder:
     """A job that has just ended, with a webhook."""
-    key = JobKey(tenant, new_id("job"))
-    order = JobOrder(key, Operation.VERIFY, {}, {}, 1, 1, ENDED - 5, webhook=url, labels={"run": "7"})
+    key = JobKey("acme", new_id("job"))
+    labels = {"run": "7"}
+    order = JobOrder(
+        key, Operation.VERIFY, {}, {}, 1, 1, ENDED - 5, webhook=url, labels=labels, output=output
+    )
     assert accept(house.store, order)
     house.desk.finish(order, JobEnd(JobState.COMPLETED, ENDED, {"correct": 1}))
     return order
@@ -131,6 +135,24 @@ def test_a_webhook_of_a_deleted_job_is_forgotten(quiet: House) -> None:
         quiet.desk.remove(order)
         teller(quiet).tell_all(ENDED)
     assert (receiver.told, quiet.store.exists(order.key.webhook)) == ([], False)
+
+
+def test_a_webhook_waits_a_while_for_the_output(quiet: House) -> None:
+    with Receiver() as receiver:
+        order = ended_job(quiet, receiver.url, "s3://bucket/out/")
+        teller(quiet).tell_all(ENDED + 1)
+        before = len(receiver.told)
+        teller(quiet).tell_all(ENDED + OUTPUT_SECONDS + 1)
+    settle(quiet.store, order.key, Errand.OUTPUT)
+    assert (before, len(receiver.told)) == (0, 1)
+
+
+def test_a_webhook_is_told_once_the_output_is_written(quiet: House) -> None:
+    with Receiver() as receiver:
+        order = ended_job(quiet, receiver.url, "s3://bucket/out/")
+        settle(quiet.store, order.key, Errand.OUTPUT)
+        teller(quiet).tell_all(ENDED + 1)
+    assert len(receiver.told) == 1
 
 
 def test_an_answer_that_never_comes_is_not_waited_for() -> None:

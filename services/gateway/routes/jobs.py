@@ -16,13 +16,13 @@ from services.gateway.auth import Caller
 from services.gateway.bodies import lines
 from services.gateway.described import errors_of, streamed_response
 from services.gateway.exports import PARQUET, parquet_answer, results_response
-from services.gateway.files import Files
 from services.gateway.house import Asked, Here, House
 from services.gateway.options import JSONL, check_cursor
+from services.gateway.placing import checked_output, source_of
 from services.gateway.profiles import Profiles
 from services.gateway.schemas import Deleted, ExportObject, JobCreate, JobList, JobObject
 from services.gateway.streaming import streamed
-from services.gateway.taking import FromFile, taken
+from services.gateway.taking import taken
 from services.gateway.views import job_view, projection
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
@@ -45,23 +45,25 @@ def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
     return house.desk.order(JobKey(caller.tenant, job_id))
 
 
-@router.post("", status_code=202, responses=errors_of(404, 409, 422))
+@router.post("", status_code=202, responses=errors_of(403, 404, 409, 422))
 async def create_job(
     asked: JobCreate,
     house: Here,
     caller: Asked,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobObject:
-    """Make a job of an uploaded file of JSON Lines. Bad lines are recorded, and the job goes on.
+    """Make a job of an uploaded file of JSON Lines, or of an object in S3. Bad lines are recorded, and the
+    job goes on.
 
+    An object in S3 is copied before this answers, so that it may change or go afterwards.
     The same Idempotency-Key gives the same job; with another file 422, with other settings 409.
     """
     wish = await asyncio.to_thread(_wish, house, caller, asked)
-    source = FromFile(Files(house.store, caller.tenant), asked.input_file_id)
+    name, source = source_of(house, caller, asked)
     try:
         order = await taken(house, source, wish, lines, idempotency_key)
     except FieldError as error:
-        field = "input_file_id" if error.field == "body" else error.field
+        field = name if error.field == "body" else error.field
         raise FieldError(field, error.problem, error.cure) from None
     return await asyncio.to_thread(accepted_view, house, order)
 
@@ -77,9 +79,10 @@ def _wish(house: House, caller: Caller, asked: JobCreate) -> Wish:
         asked.operation,
         config,
         asked.labels,
-        asked.input_file_id,
+        asked.input_file_id or asked.input,
         asked.budget,
         asked.webhook,
+        None if asked.output is None else str(checked_output(caller, asked.output)),
     )
 
 

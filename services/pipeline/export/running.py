@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from services.pipeline.export.delivering import deliver
 from services.pipeline.export.parquet import write_parquet
 from shared.errors import IdiolectError, NotFoundError, UnavailableError
 from shared.jobs.desk import JobDesk
@@ -13,7 +14,10 @@ from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder
 
 _LOG = logging.getLogger(__name__)
-_HOW: Mapping[Errand, Callable[[JobDesk, JobOrder], None]] = {Errand.PARQUET: write_parquet}
+_HOW: Mapping[Errand, Callable[[JobDesk, JobOrder], None]] = {
+    Errand.PARQUET: write_parquet,
+    Errand.OUTPUT: deliver,
+}
 
 
 def run(desk: JobDesk, key: JobKey, errand: Errand) -> None:

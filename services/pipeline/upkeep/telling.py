@@ -20,6 +20,7 @@ from services.pipeline.dispatch.leases import Leases
 from services.pipeline.upkeep.sending import Sender
 from shared.errors import IdiolectError, NotFoundError, UnavailableError
 from shared.jobs.desk import JobDesk
+from shared.jobs.errands import Errand, hindrance
 from shared.jobs.layout import WEBHOOKS, JobKey
 from shared.jobs.order import JobEnd, JobOrder
 from shared.jobs.webhooks import signed
@@ -32,6 +33,8 @@ WEBHOOK = "webhook"
 _AT_ONCE = 8
 _GONE = 410
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 6 * 3600.0
+OUTPUT_SECONDS = 600.0
+"""For which a webhook waits until what came of the job is written to the caller's place."""
 GIVEN_UP_SECONDS = 3 * 86_400.0
 
 
@@ -91,7 +94,7 @@ class Teller:
         except NotFoundError:
             self._desk.store.delete(key.webhook)
             return
-        if end is None:
+        if end is None or (self._is_delivered_later(key) and now - end.ended < OUTPUT_SECONDS):
             return
         problem = self._problem(order, end, now)
         if problem is None:
@@ -102,6 +105,9 @@ class Teller:
         else:
             _LOG.warning("the webhook of job %s is tried again later: %s", key.job, problem)
             self._desk.store.put(key.webhook, tries.failed(now).to_bytes())
+
+    def _is_delivered_later(self, key: JobKey) -> bool:
+        return hindrance(self._desk.store, key, Errand.OUTPUT) is not None
 
     def _problem(self, order: JobOrder, end: JobEnd, now: float) -> str | None:
         """Send it; why that failed, None where it did not. A receiver that is gone (410) wants no more."""
@@ -131,6 +137,7 @@ def message(order: JobOrder, end: JobEnd) -> bytes:
             "counts": dict(end.counts),
             "reason": end.reason,
             "labels": dict(order.labels),
+            "output": order.output,
         },
     }
     return json.dumps(told, ensure_ascii=False).encode()
