@@ -12,7 +12,7 @@ from typing import Any
 from services.gateway.errors import HttpError
 from shared.errors import DriftError, NotFoundError
 from shared.jobs.ids import new_id
-from shared.jobs.intake import accept, take_in
+from shared.jobs.intake import accept, discard, take_in
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
 from shared.store import Store
@@ -32,6 +32,7 @@ class Wish:
     source: str | None = None
     budget: int | None = None
     webhook: str | None = None
+    output: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -41,6 +42,7 @@ class Wish:
             "operation": self.operation.value,
             "budget": self.budget,
             "webhook": self.webhook,
+            "output": self.output,
         }
 
 
@@ -50,7 +52,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
     try:
         taken = take_in(store, key, lines)
     except BaseException:
-        store.delete_all(key.folder)
+        discard(store, key)
         raise
     return JobOrder(
         key=key,
@@ -64,6 +66,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
         budget=wish.budget,
         webhook=wish.webhook,
         labels=wish.labels,
+        output=wish.output,
     )
 
 
@@ -74,7 +77,12 @@ def _digest(settings: Mapping[str, Any]) -> str:
 def differences(order: JobOrder, wish: Wish) -> tuple[str, ...]:
     """One readable line for each setting of a wish that an accepted order has otherwise."""
     before = Wish(
-        wish.tenant, order.operation, order.config, budget=order.budget, webhook=order.webhook
+        wish.tenant,
+        order.operation,
+        order.config,
+        budget=order.budget,
+        webhook=order.webhook,
+        output=order.output,
     ).settings
     now = wish.settings
     names = sorted(before.keys() | now.keys())
@@ -98,18 +106,21 @@ class Decision:
             order = JobOrder.from_bytes(self._store.get(self.place))
         except NotFoundError:
             return None
+        self._check_there(order)
+        if not self._store.exists(order.key.order) and not accept(self._store, order):
+            self._check_there(order)
+        return order
+
+    def _check_there(self, order: JobOrder) -> None:
         if self._store.exists(order.key.deleted):
             raise NotFoundError(f"job {order.key.job}: it was deleted; use another Idempotency-Key")
-        if not self._store.exists(order.key.order):
-            accept(self._store, order)
-        return order
 
     def settle(self, order: JobOrder) -> JobOrder:
         """Decide for this order, unless another was first, which then holds; the lines of this one go."""
         self._store.put_if_absent(self.place, order.to_bytes())
         made = self.made()
         if made is None or made.key != order.key:
-            self._store.delete_all(order.key.folder)
+            discard(self._store, order.key)
         return made or order
 
 

@@ -16,6 +16,7 @@ from services.gateway.bodies import Intake
 from services.gateway.contract import describe
 from services.gateway.door import Door
 from services.gateway.errors import handle_errors
+from services.gateway.expiring import FileCollector
 from services.gateway.figures import GatewayFigures
 from services.gateway.health import Look, Probes, redis_look, service_look, store_look
 from services.gateway.house import House
@@ -38,7 +39,9 @@ from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
 from shared.errors import FieldError
 from shared.jobs.desk import JobDesk
+from shared.jobs.places import Place
 from shared.store import Store, open_store, prove
+from shared.tenants import read_promises
 from shared.version import VERSION
 
 _THREADS = 64
@@ -53,6 +56,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         raise FieldError(
             "IDIOLECT_GATEWAY_LISTEN", f"{settings.listen} is open to others and no key is set", cure
         )
+    _check_apart(settings.store, keys)
     store = open_store(settings.store)
     prove(store)
     student = (
@@ -75,6 +79,18 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
     if settings.redis_url is not None:
         house.nudge = house.interactive = RedisWorkers(settings.redis_url)
     return app_of(house, keys, Probes(_looks(settings, store)))
+
+
+def _check_apart(store: str, keys: Keys) -> None:
+    """No caller may be let into the store itself."""
+    if not store.startswith("s3://"):
+        return
+    own = Place.of_folder("IDIOLECT_STORE", f"{store.rstrip('/')}/") if store.count("/") > 2 else None
+    bucket = store.removeprefix("s3://").partition("/")[0]
+    for prefix in keys.prefixes():
+        if prefix.bucket == bucket and (own is None or prefix.overlaps(own)):
+            problem = f"{prefix} and the artifact store {store} lie in one another"
+            raise FieldError("prefixes", problem, "keep them apart")
 
 
 def _looks(settings: GatewaySettings, store: Store) -> dict[str, Look]:
@@ -100,6 +116,7 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
     app.state.house = house
     app.state.probes = probes
     app.state.sweeper = Sweeper(house)
+    app.state.collector = FileCollector(house, keys.tenants(), read_promises(house.settings.key_file))
     app.state.stopping = threading.Event()
     for noun in _NOUNS:
         app.include_router(noun.router)
@@ -114,13 +131,14 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
 async def _living(app: FastAPI) -> AsyncIterator[None]:
     """Batches are looked after as long as the app lives; connections end with it."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-    sweeping = asyncio.create_task(app.state.sweeper.run())
+    running = [asyncio.create_task(part.run()) for part in (app.state.sweeper, app.state.collector)]
     try:
         yield
     finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        for task in running:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         for client in (app.state.house.student, app.state.house.oracle):
             if client is not None:
                 client.close()

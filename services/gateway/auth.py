@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from shared.errors import FieldError
+from shared.jobs.places import Place
+from shared.tenants import Promise, key_lines, read_promises
 
 LOCAL = "local"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -20,10 +22,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant and what it may do; `requests_per_minute` None: as everybody."""
+    """A tenant and what it may do; `requests_per_minute` None: as everybody.
+
+    `prefixes` are the folders in S3 that jobs of this key may read from and write to.
+    """
 
     tenant: str
     requests_per_minute: int | None = None
+    prefixes: tuple[Place, ...] = ()
+    promise: Promise = field(default_factory=Promise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,14 @@ class Keys:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def tenants(self) -> list[str]:
+        """Everybody who has a name space here."""
+        return sorted({key.caller.tenant for key in self._keys}) or [LOCAL]
+
+    def prefixes(self) -> list[Place]:
+        """All folders in S3 that somebody may use."""
+        return [prefix for key in self._keys for prefix in key.caller.prefixes]
 
     def caller(self, token: str | None) -> Caller | None:
         """Whose token it is; None where it is nobody's. Takes equally long whichever key it is."""
@@ -82,26 +97,30 @@ def _listed(text: str) -> Iterator[Key]:
 
 def _filed(path: Path) -> Iterator[Key]:
     """Keys of lines ``{"tenant": ..., "sha256": ..., "requests_per_minute": ...}``."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise FieldError("key_file", f"{path} can't be read ({error.strerror})", "name a file") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _of_line(f"{path}:{number}", line)
+    promises = read_promises(path)
+    for place, item in key_lines(path):
+        key = _key(place, item.get("tenant"), item.get("sha256"), _rate(place, item))
+        caller = replace(
+            key.caller, promise=promises[key.caller.tenant], prefixes=tuple(_prefixes(place, item))
+        )
+        yield replace(key, caller=caller)
 
 
-def _of_line(place: str, line: str) -> Key:
-    try:
-        item = json.loads(line)
-    except ValueError:
-        item = None
-    if not isinstance(item, dict):
-        raise FieldError(place, "is no JSON object", 'write {"tenant": "NAME", "sha256": "..."}')
+def _prefixes(place: str, item: Mapping[str, Any]) -> Iterator[Place]:
+    """Folders in S3 that a key may read from and write to."""
+    found = item.get("prefixes", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        cure = 'give a list such as ["s3://bucket/acme/"]'
+        raise FieldError(f"{place}: prefixes", f"is {found!r:.60}", cure)
+    for one in found:
+        yield Place.of_folder(f"{place}: prefixes", one)
+
+
+def _rate(place: str, item: Mapping[str, Any]) -> int | None:
     rate = item.get("requests_per_minute")
     if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate < 1):
         raise FieldError(f"{place}: requests_per_minute", f"is {rate!r}", "give a whole number from 1")
-    return _key(place, item.get("tenant"), item.get("sha256"), rate)
+    return rate
 
 
 def _key(place: str, tenant: object, digest: object, rate: int | None = None) -> Key:

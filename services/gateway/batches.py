@@ -20,11 +20,11 @@ from typing import Any
 from services.gateway.accepting import Decision
 from shared.errors import NotFoundError
 from shared.jobs.ids import is_id, turned, turned_back
+from shared.jobs.layout import LIVE_BATCHES
 from shared.jobs.order import JobOrder
 from shared.store import Store, every_key
 
 BATCH = "batch"
-LIVE_BATCHES = "live-batches/"
 
 
 @dataclass(frozen=True, slots=True)

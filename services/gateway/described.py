@@ -15,6 +15,7 @@ Responses = dict[int | str, dict[str, Any]]
 _SAID = {
     400: "The request can't be used; `param` names the field and `message` the cure.",
     401: "No valid key came along.",
+    403: "This key may not do that, or not there.",
     404: "There is no such thing, or it is another tenant's.",
     408: "The body comes too slowly.",
     409: "It contradicts what is there: other settings than before, or another model.",

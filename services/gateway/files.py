@@ -91,7 +91,15 @@ class Files:
 
     def delete(self, file_id: str) -> None:
         """Delete a file. NotFoundError where there is none."""
-        self.store.delete(self._meta(self.get(file_id).id))
+        self.discard(self.get(file_id).id)
+
+    def ids(self) -> Iterator[str]:
+        """All ids, oldest first, those too whose file is not there yet or never will be."""
+        return self._oldest("")
+
+    def discard(self, file_id: str) -> None:
+        """Remove a file, or content that never became one."""
+        self.store.delete(self._meta(file_id))
         self.store.delete(self._newest(file_id))
         self.store.delete(self._content(file_id))
 

@@ -97,6 +97,10 @@ class House:
         """Count an accepted job and tell the workers; they find it by themselves where that fails."""
         self.figures.accepted(order.operation.value, order.lines)
         _LOG.info("job %s of %s accepted: %d lines", order.key.job, order.key.tenant, order.lines)
+        self.tell_workers(order)
+
+    def tell_workers(self, order: JobOrder) -> None:
+        """Say that something is to be done for a job; the workers find it by themselves where that fails."""
         if self.nudge is None:
             return
         try:

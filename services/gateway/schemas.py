@@ -75,6 +75,14 @@ class Projection(BaseModel):
     basis: str
 
 
+class OutputObject(BaseModel):
+    """Where what came of a job is written: below `address`, in a folder of the job's id."""
+
+    address: str
+    status: Literal["waiting", "written", "failed"]
+    reason: str | None = Field(description="Why it could not be written so far, or can't be at all.")
+
+
 class JobObject(BaseModel):
     """A job and how far it is."""
 
@@ -94,6 +102,7 @@ class JobObject(BaseModel):
         source=None,
         reason=None,
         projected=None,
+        output=None,
     )
     id: str
     object: Literal["job"] = "job"
@@ -110,6 +119,19 @@ class JobObject(BaseModel):
     source: str | None
     reason: str | None
     projected: Projection | None = None
+    output: OutputObject | None = None
+
+
+class ExportObject(BaseModel):
+    """Results that are being written in another form."""
+
+    model_config = shown(object="export", job=_JOB_ID, status="writing", reason=None)
+    object: Literal["export"] = "export"
+    job: str
+    status: Literal["running", "writing"] = Field(
+        description="The job has not ended, or it has and its results are being written."
+    )
+    reason: str | None = Field(None, description="Why that did not work so far; it is tried again.")
 
 
 class JobList(BaseModel):
@@ -124,11 +146,19 @@ class JobList(BaseModel):
 
 
 class JobCreate(BaseModel):
-    """A job on an uploaded file of JSON Lines."""
+    """A job on an uploaded file of JSON Lines, or on an object in S3."""
 
     model_config = example(operation="refinements", input_file_id=FILE_ID, config={"seed": 1})
     operation: Operation
-    input_file_id: str
+    input_file_id: str | None = None
+    input: str | None = Field(
+        None, max_length=1024, description="JSON Lines at `s3://BUCKET/...`, below a prefix of the key."
+    )
+    output: str | None = Field(
+        None,
+        max_length=1024,
+        description="Folder `s3://BUCKET/.../` below a prefix of the key, for `JOB/results.jsonl`.",
+    )
     config: dict[str, Any] = Field(
         default_factory=dict, description="Settings; see the query of each operation."
     )

@@ -28,6 +28,9 @@ class GatewaySettings(BaseSettings):
         body_grace_seconds, body_bytes_per_second: a client may take the first and size over the second.
         header_seconds: until the head of a request must be there.
         uploads: bodies that are taken in at the same time. sweep_seconds: between looks at open batches.
+        webhook_private: let webhooks go to private addresses, and there over plain http too.
+        collect_seconds: between looks for files to delete. orphan_seconds: for which content without a name
+            must have been seen to be deleted.
         stop_seconds: how long running requests may go on after SIGTERM.
         ready_file: is given the address once the gateway listens. port: stands in for that of `listen`.
         tls_certificate, tls_key, tls_authority: files for mutual TLS with student and oracle.
@@ -59,6 +62,9 @@ class GatewaySettings(BaseSettings):
     header_seconds: float = Field(10.0, gt=0)
     uploads: int = Field(32, ge=1)
     sweep_seconds: float = Field(2.0, gt=0)
+    webhook_private: bool = Field(False, validation_alias=AliasChoices("IDIOLECT_WEBHOOK_PRIVATE"))
+    collect_seconds: float = Field(3600.0, gt=0)
+    orphan_seconds: float = Field(86_400.0, gt=0)
     stop_seconds: int = Field(30, ge=0)
     ready_file: Path | None = Field(
         None, validation_alias=AliasChoices("IDIOLECT_GATEWAY_READY_FILE", "IDIOLECT_READY_FILE")

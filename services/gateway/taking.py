@@ -11,11 +11,13 @@ from typing import Protocol, TypeVar
 from starlette.requests import Request
 
 from services.gateway.accepting import Claim, Wish, check_same, stored
+from services.gateway.errors import HttpError
 from services.gateway.files import Files
 from services.gateway.house import House
-from shared.errors import BusyError
+from shared.errors import BusyError, UnavailableError
 from shared.jobs.intake import accept
 from shared.jobs.order import JobEnd, JobOrder
+from shared.jobs.places import Place
 
 Result = TypeVar("Result")
 Cut = Callable[[Iterator[bytes]], Iterable[bytes]]
@@ -54,6 +56,27 @@ class FromFile:
         return await asyncio.to_thread(lambda: work(self.files.content(self.file_id)))
 
 
+@dataclass(frozen=True, slots=True)
+class FromPlace:
+    """An object in S3 of at most `limit` bytes. NotFoundError where there is none, HttpError 413 beyond."""
+
+    place: Place
+    limit: int
+
+    async def run(self, work: Callable[[Iterator[bytes]], Result]) -> Result:
+        """See Source."""
+        return await asyncio.to_thread(lambda: work(self._chunks()))
+
+    def _chunks(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self.place.store().stream(self.place.name):
+            size += len(chunk)
+            if size > self.limit:
+                text = f"input: {self.place} is longer than {self.limit} bytes; split it"
+                raise HttpError(413, text, "body_too_large", param="input")
+            yield chunk
+
+
 async def taken(house: House, source: Source, wish: Wish, cut: Cut, key: str | None) -> JobOrder:
     """The accepted job of a source, of which `cut` makes lines; the same one for the same `key`."""
     if key is None:
@@ -69,7 +92,8 @@ async def taken(house: House, source: Source, wish: Wish, cut: Cut, key: str | N
 def fresh(house: House, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
     """A job of its own for these lines."""
     order = stored(house.store, wish, lines)
-    accept(house.store, order)
+    if not accept(house.store, order):
+        raise UnavailableError("what was sent was collected before it was accepted; send it again")
     house.announce(order)
     return order
 

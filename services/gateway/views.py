@@ -16,10 +16,12 @@ from services.gateway.openai_schemas import (
 from services.gateway.profiles import public_id
 from services.gateway.schemas import (
     JobObject,
+    OutputObject,
     Projection,
     Shards,
 )
 from shared.jobs.desk import JobDesk
+from shared.jobs.errands import Errand, failure, hindrance
 from shared.jobs.order import JobOrder, JobState
 from shared.store import Store
 
@@ -56,6 +58,20 @@ def job_view(
         source=order.source,
         reason=standing if end is None else end.reason,
         projected=projected,
+        output=_output(desk, order, ended=end is not None),
+    )
+
+
+def _output(desk: JobDesk, order: JobOrder, *, ended: bool) -> OutputObject | None:
+    if order.output is None:
+        return None
+    failed = failure(desk.store, order.key, Errand.OUTPUT)
+    if failed is not None:
+        return OutputObject(address=order.output, status="failed", reason=failed)
+    hindered = hindrance(desk.store, order.key, Errand.OUTPUT)
+    waits = not ended or hindered is not None
+    return OutputObject(
+        address=order.output, status="waiting" if waits else "written", reason=hindered or None
     )
 
 

@@ -22,11 +22,16 @@ from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.rounds import Dispatcher
 from services.pipeline.metrics import HostCollector
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.upkeep.collecting import Collector
+from services.pipeline.upkeep.keeper import Chore, kept
+from services.pipeline.upkeep.sending import Sender
+from services.pipeline.upkeep.telling import Teller
 from shared.errors import FieldError, UnavailableError
 from shared.jobs.desk import JobDesk
 from shared.jobs.nudge import BULK, INTERACTIVE, await_nudges, connected
 from shared.rpc.server import split_address
 from shared.store import open_store, prove
+from shared.tenants import read_promises
 
 _LOG = logging.getLogger(__name__)
 WORKER = "services.pipeline.queueing.worker"
@@ -59,6 +64,7 @@ class Host:
             _AHEAD * settings.pipeline_concurrency,
             Listener(self._redis, settings.pipeline_stall),
         )
+        self._promises = read_promises(settings.key_file)
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -70,12 +76,21 @@ class Host:
         prove(self._store)
         with TemporaryDirectory(prefix="idiolect-metrics-") as folder:
             address = self._serve_metrics(Path(folder))
-            with self._workers(folder) as workers:
+            with self._workers(folder) as workers, kept(self._chores()):
                 _publish(address, self._settings.ready_file)
                 while not self._over.is_set():
                     for worker in workers:
                         _keep(worker, self._worker, folder)
                     self._round()
+
+    def _chores(self) -> list[Chore]:
+        sender = Sender(allow_private=self._settings.webhook_private)
+        teller = Teller(JobDesk(self._store), self._redis, self._promises, sender)
+        collector = Collector(JobDesk(self._store), self._promises, self._settings.pipeline_orphan)
+        return [
+            Chore("telling webhooks", self._settings.pipeline_reconcile, teller.tell_all),
+            Chore("collecting", self._settings.pipeline_collect, collector.collect),
+        ]
 
     def _round(self) -> None:
         """A look at all jobs, then one at the jobs of each nudge, until it is time to look at all again."""

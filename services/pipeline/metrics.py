@@ -4,7 +4,7 @@
 |---|---|---|
 | idiolect_trajectories_total | counter: lines settled, repeated work included | operation, outcome |
 | idiolect_trajectories_in_flight | gauge | operation |
-| idiolect_stage_duration_seconds | histogram | stage: prepare, shard, answer |
+| idiolect_stage_duration_seconds | histogram | stage: prepare, shard, answer, errand |
 | idiolect_shards_total | counter | state: commit, split, cancelled, given_back |
 | idiolect_queue_depth | gauge: messages that wait | queue |
 | idiolect_queue_oldest_age_seconds | gauge: age of the oldest job that is not done | - |

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.pipeline.work.engines import EngineTargets
 from shared.rpc.channel import Target
 from shared.rpc.tls import TlsFiles
+from shared.tenants import KEY_FILE
 
 
 class PipelineSettings(BaseSettings):
@@ -25,6 +26,10 @@ class PipelineSettings(BaseSettings):
         pipeline_stall: seconds without anything moving after which a job is told to stand still.
         drain_file: once it is there, workers give their shards back; a host tells its workers which.
         pipeline_reconcile: seconds after which the store is looked through without a nudge.
+        key_file: the gateway's; says how webhooks are signed and how long a tenant's jobs are kept.
+        pipeline_collect: seconds between looks for what is to be deleted.
+        pipeline_orphan: seconds for which what nobody accepted must not have grown to be deleted.
+        webhook_private: let webhooks go to private addresses, and there over plain http too.
     """
 
     model_config = SettingsConfigDict(env_prefix="IDIOLECT_", env_ignore_empty=True, populate_by_name=True)
@@ -45,6 +50,10 @@ class PipelineSettings(BaseSettings):
     pipeline_patience: float = Field(60.0, ge=0)
     pipeline_reconcile: float = Field(10.0, gt=0)
     pipeline_stall: float = Field(60.0, gt=0)
+    pipeline_collect: float = Field(3600.0, gt=0)
+    pipeline_orphan: float = Field(86_400.0, gt=0)
+    key_file: Path | None = Field(None, validation_alias=AliasChoices(KEY_FILE))
+    webhook_private: bool = False
     metrics_listen: str = "127.0.0.1:0"
     port: int | None = None
     ready_file: Path | None = None

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.errors import FieldError, IntegrityError, NotFoundError
+from shared.jobs.errands import Errand, ask
+from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
 from shared.store.base import Store
@@ -109,11 +111,18 @@ class JobDesk:
 
     def finish(self, order: JobOrder, end: JobEnd) -> bool:
         """Say how a job ended, once; False where somebody said so before."""
-        if order.webhook is not None and not self.store.exists(order.key.done):
-            self.store.put(order.key.webhook, b"")
+        if not self.store.exists(order.key.done):
+            self._ask_for_more(order)
         won = self.store.put_if_absent(order.key.done, end.to_bytes())
         self.store.delete(order.key.live)
         return won
+
+    def _ask_for_more(self, order: JobOrder) -> None:
+        """What is to be done about a job that has ended; asked for before, so that it can't be forgotten."""
+        if order.output is not None:
+            ask(self.store, order.key, Errand.OUTPUT)
+        if order.webhook is not None:
+            self.store.put(order.key.webhook, b"")
 
     def end(self, key: JobKey) -> JobEnd | None:
         """How a job ended; None before."""
@@ -128,8 +137,21 @@ class JobDesk:
             raise FieldError("job", f"{order.key.job} has not ended", "cancel it and wait for its end")
         self.store.put(order.key.deleted, b"")
         self.store.delete(order.key.order)
-        self.store.delete(order.key.newest)
         self.store.delete_all(order.key.folder)
+        # Last, so that whoever is killed on the way leaves it to be found.
+        self.store.delete(order.key.newest)
+
+    def page(self, tenant: str, after: str, limit: int) -> list[JobKey]:
+        """Jobs of a tenant, newest first, older than the job of the id `after`; some may be gone."""
+        folder = JobKey(tenant, after).newest.rpartition("/")[0] + "/"
+        keys = self.store.list(folder, folder + turned(after), limit)
+        return [JobKey(tenant, turned_back("job", key.removeprefix(folder))) for key in keys]
+
+    def clear(self, key: JobKey) -> None:
+        """Remove what is left of a job that was deleted."""
+        if self.store.exists(key.deleted) and not self.store.exists(key.order):
+            self.store.delete_all(key.folder)
+            self.store.delete(key.newest)
 
     def state(self, order: JobOrder) -> JobState:
         """Where a job stands."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from shared.errors import FieldError, IntegrityError
+from shared.errors import FieldError, IntegrityError, NotFoundError
 from shared.jobs.layout import JobKey
 from shared.jobs.order import LINES_A_SHARD, JobOrder
 from shared.store.base import Store
+
+_BEAT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,13 @@ def take_in(store: Store, key: JobKey, lines: Iterable[bytes], lines_a_shard: in
     count = 0
     source = iter(lines)
 
+    beat = _Beat(store, key)
+
     def counted(some: Iterable[bytes]) -> Iterator[bytes]:
         nonlocal count
         for line in some:
             count += 1
+            beat.go_on()
             piece = line + b"\n"
             whole.update(piece)
             yield piece
@@ -55,8 +61,62 @@ def accept(store: Store, order: JobOrder) -> bool:
     """From now on the job is accepted and will end; False where its id is taken.
 
     The live object comes first: a job whose order is missing is an orphan, but one that nobody looks at
-    would be lost.
+    would be lost. The collector says that it deletes before it looks for an order, and here the order is put
+    before that is looked for: so at least one of the two sees the other.
     """
     store.put(order.key.live, b"")
     store.put(order.key.newest, b"")
-    return store.put_if_absent(order.key.order, order.to_bytes())
+    won = store.put_if_absent(order.key.order, order.to_bytes())
+    if won and store.exists(order.key.deleted):
+        store.delete(order.key.order)
+        return False
+    store.delete(order.key.incoming)
+    return won
+
+
+def discard(store: Store, key: JobKey) -> None:
+    """Remove what was taken in for a job that was never accepted."""
+    store.delete(key.live)
+    store.delete(key.newest)
+    store.delete_all(key.folder)
+    store.delete(key.incoming)
+
+
+def collect(store: Store, key: JobKey, older_than: float, now: float) -> bool:
+    """Remove what was taken in for a job that wasn't accepted and did not grow for `older_than` seconds.
+
+    Returns whether it did. From then on the job can't be accepted any more.
+    """
+    try:
+        grew = float(store.get(key.incoming))
+    except NotFoundError:
+        return False
+    if now - grew < older_than:
+        return False
+    known = store.exists(key.deleted)
+    store.put(key.deleted, b"")
+    if store.exists(key.order):
+        if not known:
+            store.delete(key.deleted)
+        store.delete(key.incoming)
+        return False
+    discard(store, key)
+    return True
+
+
+class _Beat:
+    """Says now and then that a job is still growing."""
+
+    def __init__(self, store: Store, key: JobKey) -> None:
+        self._store, self._key = store, key
+        self._last = -_BEAT_SECONDS
+        self._tell()
+
+    def go_on(self) -> None:
+        """It grew."""
+        if time.monotonic() - self._last >= _BEAT_SECONDS:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._last = time.monotonic()
+        self._store.put(self._key.incoming, repr(time.time()).encode())

@@ -2,6 +2,7 @@
 
 ```
 live/TENANT/JOB                          a job that is accepted and not yet done (one small object each)
+incoming/TENANT/JOB                      a job that is taken in and not yet accepted; when it last grew
 webhooks/TENANT/JOB                      a job whose webhook is still to be told that it is done
 t/TENANT/jobs/JOB/job                    the order, written last: from then on the job is accepted
 t/TENANT/jobs/JOB/input/NNNNNN           lines of root shard N, as they came
@@ -13,10 +14,12 @@ t/TENANT/jobs/JOB/shards/S/results.A     records of the attempt that may become 
 t/TENANT/jobs/JOB/shards/S/errors.A      lines without a record, and why
 t/TENANT/jobs/JOB/cancelled              asked for once
 t/TENANT/jobs/JOB/done                   how it ended, once
+t/TENANT/jobs/JOB/results.parquet        all records as Parquet, once, where somebody asked for it
 t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
 t/TENANT/newest/jobs/REVERSED            list of jobs, newest first: its id turned round (a hint)
 t/TENANT/deleted/JOB                     the job was there and was deleted; it never comes back
 t/TENANT/files/FILE/meta, /content       uploads
+live-batches/TENANT/BATCH                a batch about which something is left to do
 ```
 
 A root shard is called by its number, ``000012``; a part of it by the lines that it holds within the root,
@@ -35,6 +38,8 @@ from shared.jobs.ids import turned
 _PART = re.compile(r"(\d{6,})(?:-(\d+)-(\d+))?")
 LIVE = "live/"
 WEBHOOKS = "webhooks/"
+INCOMING = "incoming/"
+LIVE_BATCHES = "live-batches/"
 _MOST_PARTS = 16
 
 
@@ -54,6 +59,11 @@ class JobKey:
     def live(self) -> str:
         """The object that says that the job is not done yet."""
         return f"{LIVE}{self.tenant}/{self.job}"
+
+    @property
+    def incoming(self) -> str:
+        """The object that says that it is being taken in."""
+        return f"{INCOMING}{self.tenant}/{self.job}"
 
     @property
     def order(self) -> str:
@@ -94,6 +104,11 @@ class JobKey:
     def progress(self) -> str:
         """The hint about how far it is."""
         return f"{self.folder}progress"
+
+    @property
+    def parquet(self) -> str:
+        """All its records as Parquet."""
+        return f"{self.folder}results.parquet"
 
     def input(self, root: int) -> str:
         """Lines of a root shard."""

@@ -37,6 +37,7 @@ class JobOrder:
         created: seconds since the epoch. source: id of the uploaded file, None for a body.
         budget: most tokens of the oracle, None without a limit. webhook: told when the job ends.
         labels: the caller's own, given back as they are.
+        output: folder ``s3://...`` to which results and errors are written at the end; None: nowhere.
     """
 
     key: JobKey
@@ -51,6 +52,7 @@ class JobOrder:
     budget: int | None = None
     webhook: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    output: str | None = None
 
     def to_bytes(self) -> bytes:
         """As it stands in the store."""

@@ -57,9 +57,15 @@ def _key(secret: str) -> bytes:
     return key
 
 
+def check_secret(secret: str) -> None:
+    """FieldError where it can't sign."""
+    _key(secret)
+
+
 def check_target(url: str, *, allow_private: bool = False) -> None:
     """FieldError where a target may not be told: no https, or a private address written as such.
 
+    Where private ones are allowed, plain http is too; whoever sends it sees to it that the host is private.
     A name is looked up only when a message is sent (`public_addresses`), since what it means may change.
     """
     try:
@@ -67,9 +73,10 @@ def check_target(url: str, *, allow_private: bool = False) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme != "https" or not host or parts.username is not None:
+    schemes = ("https", "http") if allow_private else ("https",)
+    if parts.scheme not in schemes or not host or parts.username is not None:
         raise FieldError("webhook", "is no https address", "give https://HOST/PATH without a password")
-    if not allow_private and (host == "localhost" or _is_private(host)):
+    if not allow_private and (host == "localhost" or is_private(host)):
         raise FieldError("webhook", f"{host} is a private address", "give one that is reachable publicly")
 
 
@@ -83,12 +90,13 @@ def public_addresses(host: str, port: int, *, allow_private: bool = False) -> li
     except OSError as error:
         raise UnavailableError(f"webhook: {host} can't be looked up ({error})") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    if not allow_private and any(map(_is_private, addresses)):
+    if not allow_private and any(map(is_private, addresses)):
         raise FieldError("webhook", f"{host} leads to a private address", "give a public one")
     return addresses
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
+    """Whether an address is not one of the public network; False for a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from asking import NDJSON, code_of, ended, eventually, jsonl, rows, submit, trajectory, upload
@@ -15,7 +17,11 @@ from desk_worker import DeskWorker
 from running_gateway import RunningGateway
 
 from services.gateway.accepting import Claim, Wish, stored
+from services.pipeline.export.columns import columns_of, record_of
+from services.pipeline.export.running import run
 from shared.jobs.config import JobConfig
+from shared.jobs.errands import Errand, fail
+from shared.jobs.layout import JobKey
 from shared.jobs.order import Operation
 
 
@@ -314,11 +320,53 @@ def test_events_tell_of_a_job_until_its_end(anna: httpx2.Client) -> None:
     assert (last["event"], json.loads(last["data"])["status"]) == ("end", "completed")
 
 
+PARQUET = "application/vnd.apache.parquet"
+
+
 @pytest.mark.parametrize("ask", ["?format=parquet", ""])
-def test_parquet_is_refused_with_a_reason(anna: httpx2.Client, ask: str) -> None:
-    job = submit(anna, many(1)).json()["id"]
-    headers = {} if ask else {"Accept": "application/vnd.apache.parquet"}
-    assert code_of(anna.get(f"/v1/jobs/{job}/results{ask}", headers=headers)) == (406, "no_parquet")
+def test_parquet_is_written_once_somebody_asks_for_it(
+    gateway: RunningGateway, anna: httpx2.Client, ask: str
+) -> None:
+    job = submit(anna, many(3)).json()["id"]
+    ended(anna, job)
+    headers = {} if ask else {"Accept": PARQUET}
+    first = anna.get(f"/v1/jobs/{job}/results{ask}", headers=headers)
+    run(gateway.desk, JobKey("anna", job), Errand.PARQUET)
+    second = anna.get(f"/v1/jobs/{job}/results{ask}", headers=headers)
+    assert (first.status_code, first.json()["status"], first.headers["Retry-After"]) == (202, "writing", "2")
+    assert (second.status_code, second.headers["Content-Type"]) == (200, PARQUET)
+
+
+def test_parquet_holds_the_records_of_the_lines(gateway: RunningGateway, anna: httpx2.Client) -> None:
+    job = submit(anna, many(300)).json()["id"]
+    ended(anna, job)
+    anna.get(f"/v1/jobs/{job}/results?format=parquet")
+    run(gateway.desk, JobKey("anna", job), Errand.PARQUET)
+    table = pq.read_table(io.BytesIO(anna.get(f"/v1/jobs/{job}/results?format=parquet").content))
+    columns = columns_of(Operation.REFINE)
+    found = [record_of(row, columns) for row in table.to_pylist()]
+    told = rows(anna.get(f"/v1/jobs/{job}/results"))
+    assert [{name: one[name] for name in asked} for one, asked in zip(found, told, strict=True)] == told
+
+
+def test_parquet_of_a_job_that_runs_is_to_be_waited_for(waiting_anna: httpx2.Client) -> None:
+    job = submit(waiting_anna, many(17)).json()["id"]
+    answer = waiting_anna.get(f"/v1/jobs/{job}/results?format=parquet")
+    assert (answer.status_code, answer.json()["status"]) == (202, "running")
+
+
+def test_parquet_that_cant_be_written_is_refused_with_a_reason(
+    gateway: RunningGateway, anna: httpx2.Client
+) -> None:
+    job = submit(anna, many(17)).json()["id"]
+    ended(anna, job)
+    fail(gateway.store, JobKey("anna", job), Errand.PARQUET, "a record does not fit")
+    assert code_of(anna.get(f"/v1/jobs/{job}/results?format=parquet")) == (409, "parquet_failed")
+
+
+def test_parquet_goes_on_behind_no_line(anna: httpx2.Client) -> None:
+    job = submit(anna, many(17)).json()["id"]
+    assert anna.get(f"/v1/jobs/{job}/results?format=parquet&after=1").json()["error"]["param"] == "after"
 
 
 def test_two_gateways_on_one_store_make_one_job_of_one_key(tmp_path: Path) -> None:

@@ -137,3 +137,49 @@ def test_a_job_of_a_tenant_is_worked_on_for_that_tenant(anna: httpx2.Client) -> 
     job = submit(anna, jsonl([trajectory()])).json()["id"]
     found = eventually(lambda: anna.get(f"/v1/jobs/{job}").json(), lambda one: one["status"] == "completed")
     assert found["counts"]["kept"] == 1
+
+
+def key_file(folder: Path, **promised: object) -> Path:
+    """A key file of one tenant, whose key is ``idk_acme``."""
+    file = folder / "keys.jsonl"
+    line = {"tenant": "acme", "sha256": digest_of_key("idk_acme"), **promised}
+    file.write_bytes(jsonl([line]))
+    return file
+
+
+SECRET = "whsec_" + "A" * 44
+
+
+@pytest.mark.parametrize(
+    "promised",
+    [
+        {"retention_days": 0},
+        {"retention_days": "7"},
+        {"retention_days": True},
+        {"webhook_secret": "whsec_AAAA"},
+        {"webhook_secret": 1},
+    ],
+)
+def test_a_promise_that_cant_be_kept_is_refused(tmp_path: Path, promised: dict[str, object]) -> None:
+    with pytest.raises(FieldError, match=next(iter(promised))):
+        read_keys("", key_file(tmp_path, **promised))
+
+
+def test_two_keys_of_a_tenant_promise_the_same(tmp_path: Path) -> None:
+    file = key_file(tmp_path, retention_days=7)
+    other = {"tenant": "acme", "sha256": digest_of_key("idk_other"), "retention_days": 8}
+    file.write_bytes(file.read_bytes() + jsonl([other]))
+    with pytest.raises(FieldError, match="differs"):
+        read_keys("", file)
+
+
+@pytest.mark.parametrize(("promised", "status"), [({}, 400), ({"webhook_secret": SECRET}, 202)])
+def test_a_webhook_needs_a_secret_to_sign_it(tmp_path: Path, promised: dict[str, str], status: int) -> None:
+    file = key_file(tmp_path, **promised)
+    with RunningGateway("memory:", key_file=file) as running, running.client("idk_acme") as client:
+        asked = {
+            "operation": "verifications",
+            "input_file_id": upload(client, jsonl([trajectory()]))["id"],
+            "webhook": "https://example.org/hook",
+        }
+        assert client.post("/v1/jobs", json=asked).status_code == status

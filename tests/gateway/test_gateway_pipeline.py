@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import pyarrow.parquet as pq
 import pytest
-from asking import NDJSON, ended, rows, submit, upload
+from asking import NDJSON, ended, eventually, rows, submit, upload
 from house import House
 from openai import OpenAI
 from running_gateway import ANNA, KEYS, RunningGateway
@@ -119,3 +120,16 @@ def test_lines_of_other_operations_are_answered_in_place(
     query = f"?profile={profile}" if path == "scores" else ""
     answer = client.post(f"/v1/{path}{query}", content=b"\n".join(SAMPLES[:2]), headers=NDJSON)
     assert [one["line"] for one in answer.json()["data"]] == [1, 2]
+
+
+def test_workers_write_the_results_as_parquet(client: httpx2.Client) -> None:
+    job = client.post(
+        "/v1/verifications?wait=0", content=b"\n".join(SAMPLES[:20]), headers={**NDJSON, "Prefer": "wait=0"}
+    ).json()["id"]
+    ended(client, job)
+    place = f"/v1/jobs/{job}/results?format=parquet"
+    answer = eventually(
+        lambda: {"answer": client.get(place)}, lambda found: found["answer"].status_code != 202
+    )["answer"]
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert table.to_pylist() == rows(client.get(f"/v1/jobs/{job}/results"))

@@ -15,14 +15,14 @@ from services.gateway.accepting import JOB, Wish
 from services.gateway.auth import Caller
 from services.gateway.bodies import lines
 from services.gateway.described import errors_of, streamed_response
-from services.gateway.errors import HttpError
-from services.gateway.files import Files
+from services.gateway.exports import PARQUET, parquet_answer, results_response
 from services.gateway.house import Asked, Here, House
 from services.gateway.options import JSONL, check_cursor
+from services.gateway.placing import checked_output, source_of
 from services.gateway.profiles import Profiles
-from services.gateway.schemas import Deleted, JobCreate, JobList, JobObject
+from services.gateway.schemas import Deleted, ExportObject, JobCreate, JobList, JobObject
 from services.gateway.streaming import streamed
-from services.gateway.taking import FromFile, taken
+from services.gateway.taking import taken
 from services.gateway.views import job_view, projection
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
@@ -36,7 +36,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _LOOK_SECONDS = 1.0
 _ALIVE_SECONDS = 15.0
-_PARQUET = "application/vnd.apache.parquet"
 
 
 def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
@@ -46,23 +45,25 @@ def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
     return house.desk.order(JobKey(caller.tenant, job_id))
 
 
-@router.post("", status_code=202, responses=errors_of(404, 409, 422))
+@router.post("", status_code=202, responses=errors_of(403, 404, 409, 422))
 async def create_job(
     asked: JobCreate,
     house: Here,
     caller: Asked,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobObject:
-    """Make a job of an uploaded file of JSON Lines. Bad lines are recorded, and the job goes on.
+    """Make a job of an uploaded file of JSON Lines, or of an object in S3. Bad lines are recorded, and the
+    job goes on.
 
+    An object in S3 is copied before this answers, so that it may change or go afterwards.
     The same Idempotency-Key gives the same job; with another file 422, with other settings 409.
     """
     wish = await asyncio.to_thread(_wish, house, caller, asked)
-    source = FromFile(Files(house.store, caller.tenant), asked.input_file_id)
+    name, source = source_of(house, caller, asked)
     try:
         order = await taken(house, source, wish, lines, idempotency_key)
     except FieldError as error:
-        field = "input_file_id" if error.field == "body" else error.field
+        field = name if error.field == "body" else error.field
         raise FieldError(field, error.problem, error.cure) from None
     return await asyncio.to_thread(accepted_view, house, order)
 
@@ -72,16 +73,24 @@ def _wish(house: House, caller: Caller, asked: JobCreate) -> Wish:
     config = JobConfig.of(asked.config).to_json()
     config["profile"] = Profiles(house.store, caller.tenant).service_id(config["profile"])
     if asked.webhook is not None:
-        check_target(asked.webhook)
+        _check_webhook(house, caller, asked.webhook)
     return Wish(
         caller.tenant,
         asked.operation,
         config,
         asked.labels,
-        asked.input_file_id,
+        asked.input_file_id or asked.input,
         asked.budget,
         asked.webhook,
+        None if asked.output is None else str(checked_output(caller, asked.output)),
     )
+
+
+def _check_webhook(house: House, caller: Caller, target: str) -> None:
+    check_target(target, allow_private=house.settings.webhook_private)
+    if caller.promise.webhook_secret is None:
+        problem = "can't be signed: this key has no webhook_secret"
+        raise FieldError("webhook", problem, "have one put into the key file")
 
 
 def accepted_view(house: House, order: JobOrder) -> JobObject:
@@ -153,8 +162,12 @@ _AFTER = Query(ge=0, lt=1 << 53, description="Only lines behind this one of the 
     "/{job_id}/results",
     response_class=StreamingResponse,
     responses={
-        200: streamed_response(JSONL[0], "Records in the order of the input.", '{"line": 1}\n'),
-        **errors_of(404, 406),
+        200: results_response(),
+        202: {
+            "model": ExportObject,
+            "description": "Parquet is being written; Retry-After says when to ask again.",
+        },
+        **errors_of(404, 409),
     },
 )
 def get_results(
@@ -169,11 +182,15 @@ def get_results(
 
     The header Idiolect-Job-Status tells how the job stood before the first line was read: once it has ended,
     what is sent is all there is.
+
+    With `Accept: application/vnd.apache.parquet` or `format=parquet`: all records once the job has ended, as
+    Parquet, which the first who asks for it has written; until then 202.
     """
     order = job_of(house, caller, job_id)
-    if format == "parquet" or (accept or "").startswith(_PARQUET):
-        text = "format: this gateway sends JSON Lines only; convert them, or let the command line export them"
-        raise HttpError(406, text, "no_parquet", param="format")
+    if format == "parquet" or (accept or "").startswith(PARQUET):
+        if after:
+            raise FieldError("after", "has no meaning for Parquet", "leave it out, or take JSON Lines")
+        return parquet_answer(house, order)
     status = house.desk.state(order).value
     rows = (record for _, record in house.desk.results(order, after))
     return streamed(rows, JSONL[0], {"Idiolect-Job-Status": status})

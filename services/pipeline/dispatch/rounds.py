@@ -11,6 +11,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from redis import Redis, RedisError
 
@@ -21,6 +22,7 @@ from services.pipeline.dispatch.turns import Turns
 from services.pipeline.metrics import Backlog
 from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.desk import JobDesk
+from shared.jobs.errands import waiting
 from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key
 from shared.jobs.order import JobOrder
@@ -29,6 +31,7 @@ from shared.store import every_key
 
 _LOG = logging.getLogger(__name__)
 SHARD_TASK = "shard.work"
+ERRAND_TASK = "job.errand"
 PREPARE_TASK = "job.prepare"
 _MOST_REMEMBERED = 10_000
 
@@ -62,6 +65,8 @@ class Dispatcher:
         wanted = [key for key in live if key not in known and (named is None or self._may_move(key, named))]
         opened = known | {key: job for key in wanted if (job := self._open(key)) is not None}
         self._opened = opened
+        if not named:
+            self._send_errands()
         self._fill(opened)
         if named is None:
             self._tell_stalls(opened)
@@ -149,6 +154,12 @@ class Dispatcher:
             while len(self._jobs) > _MOST_REMEMBERED:
                 self._jobs.popitem(last=False)
         return self._jobs[key]
+
+    def _send_errands(self) -> None:
+        """Give out what is still to be done for jobs that have ended, as far as there is room."""
+        for key, errand in islice(waiting(self._desk.store), self._room):
+            if self._leases.is_free(key, errand) and self._leases.mark_queued(key, errand):
+                post(self._redis, ERRAND_TASK, [key.tenant, key.job, errand], BULK)
 
     def _fill(self, jobs: dict[JobKey, _Job]) -> None:
         room = self._room - int(self._redis.llen(queue_key(BULK)))

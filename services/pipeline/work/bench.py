@@ -11,6 +11,7 @@ from redis import Redis, RedisError
 
 from services.pipeline.dispatch.leases import PREPARE, Leases
 from services.pipeline.dispatch.pulse import Pulse
+from services.pipeline.export.running import run
 from services.pipeline.metrics import WorkMetrics, work_metrics
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.work.answer import answered
@@ -21,6 +22,7 @@ from services.pipeline.work.prepare import prepare, prepared_work
 from services.pipeline.work.shard import Ended, ShardWork
 from shared.errors import BudgetError, IdiolectError, InputError, NotFoundError, UnavailableError
 from shared.jobs.desk import JobDesk
+from shared.jobs.errands import Errand
 from shared.jobs.interactive import answer, question
 from shared.jobs.layout import JobKey, ShardId
 from shared.jobs.nudge import connected, nudge
@@ -29,6 +31,7 @@ from shared.store import open_store
 
 _LOG = logging.getLogger(__name__)
 PAUSE_SECONDS = 5
+ERRAND_PAUSE_SECONDS = 30
 Work = Callable[[Engines], None]
 
 
@@ -57,6 +60,25 @@ class Bench:
         if order is None or self._desk.outcome(order, named) is not None:
             return
         self._held(order, shard, lambda engines: self._work(order, named, engines))
+
+    def errand(self, tenant: str, job: str, errand: str) -> None:
+        """Do what is still to be done for a job that has ended, unless another worker does so."""
+        key = JobKey(tenant, job)
+        try:
+            lease = self._leases.take(key, errand)
+        except RedisError as error:
+            _LOG.warning("errand %s of job %s waits for its lease: %s", errand, job, error)
+            return
+        if lease is not None:
+            with lease, self._metrics.stage("errand"):
+                self._errand(key, Errand(errand))
+
+    def _errand(self, key: JobKey, errand: Errand) -> None:
+        try:
+            run(self._desk, key, errand)
+        except UnavailableError as error:
+            _LOG.warning("errand %s of job %s waits: %s", errand, key.job, error)
+            self._pause(key, errand, ERRAND_PAUSE_SECONDS)
 
     def answer(self, number: str) -> None:
         """Answer a request whose sender waits, if it still does."""
@@ -100,7 +122,7 @@ class Bench:
         except UnavailableError as error:
             _LOG.warning("%s of job %s waits: %s", part, order.key.job, error)
             Pulse(self._redis, order.key).waits(error)
-            self._pause(order, part)
+            self._pause(order.key, part)
         except (InputError, BudgetError) as error:
             self._end(order, error)
 
@@ -122,13 +144,13 @@ class Bench:
             self._settings.pipeline_in_flight,
         )
         if work.run() is Ended.GIVEN_BACK:
-            self._pause(order, str(shard))
+            self._pause(order.key, str(shard))
 
-    def _pause(self, order: JobOrder, part: str) -> None:
+    def _pause(self, key: JobKey, part: str, seconds: int = PAUSE_SECONDS) -> None:
         try:
-            self._leases.mark_queued(order.key, part, PAUSE_SECONDS)
+            self._leases.mark_queued(key, part, seconds)
         except RedisError as error:
-            _LOG.warning("%s of job %s may be tried again at once: %s", part, order.key.job, error)
+            _LOG.warning("%s of job %s may be tried again at once: %s", part, key.job, error)
 
     def _end(self, order: JobOrder, error: IdiolectError) -> None:
         _LOG.error("job %s fails: %s", order.key.job, error)

@@ -1,0 +1,1 @@
+"""The results of a job that has ended, in other forms and places; nothing else here knows pyarrow."""
