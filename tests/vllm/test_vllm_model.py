@@ -137,6 +137,15 @@ def test_requests_run_together_inside_the_engine(run, smollm: VllmModel) -> None
     assert run(ask()) >= 12
 
 
+def test_many_long_seeded_prompts_at_once_do_not_lose_the_engine(run, smollm: VllmModel) -> None:
+    async def all_at_once() -> list[list[str]]:
+        prompts = [Prompt((Message("user", f"{number}: {PROBLEM} " * 12),)) for number in range(12)]
+        asked = Sampling(n=1, max_tokens=2, seed=1)
+        return await asyncio.gather(*(texts(smollm, asked, prompt) for prompt in prompts))
+
+    assert len(run(all_at_once())) == 12
+
+
 def test_more_requests_than_places_wait_inside_the_engine(run, smollm: VllmModel) -> None:
     async def ask() -> int:
         waiting = 0

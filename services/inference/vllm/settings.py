@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,25 @@ def engine_arguments(settings: VllmSettings, folder: Path, *, cpu: bool, sleeps:
         "enable_sleep_mode": settings.enable_sleep_mode and sleeps,
         "enforce_eager": settings.enforce_eager,
         **(_adapter_arguments(settings) if settings.enable_lora else {}),
+        **(_whole_prompts(settings, folder) if cpu else {}),
     }
+
+
+def _whole_prompts(settings: VllmSettings, folder: Path) -> dict[str, Any]:
+    """On a processor a prompt is never read in parts: there a seeded sample with a part left ends the engine.
+
+    (vLLM winds the random generator back by an offset that only those of GPUs have.) So a pass must have room
+    for the longest prompt.
+    """
+    longest = settings.max_model_len or _context(folder)
+    tokens = max(settings.max_num_batched_tokens or 0, longest)
+    return {"enable_chunked_prefill": False, **({"max_num_batched_tokens": tokens} if tokens else {})}
+
+
+def _context(folder: Path) -> int:
+    """Most tokens that the model's configuration names; 0 where it names none."""
+    file = folder / "config.json"
+    return int(json.loads(file.read_bytes()).get("max_position_embeddings", 0)) if file.is_file() else 0
 
 
 def _adapter_arguments(settings: VllmSettings) -> dict[str, Any]:
