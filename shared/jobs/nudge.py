@@ -63,9 +63,17 @@ def queue_key(queue: str) -> str:
     return f"{PREFIX}{queue}"
 
 
-def post(redis: Redis, task: str, arguments: Sequence[str], queue: str) -> None:
-    """Put a task, called by its name with ids, into a queue."""
-    redis.lpush(queue_key(queue), json.dumps(_message(task, list(arguments), queue)))
+def post(redis: Redis, task: str, arguments: Sequence[str], queue: str, *, first: bool = False) -> None:
+    """Put a task, called by its name with ids, into a queue; `first`: before all that wait there."""
+    push = redis.rpush if first else redis.lpush
+    push(queue_key(queue), json.dumps(_message(task, list(arguments), queue)))
+
+
+def queued_arguments(redis: Redis, queue: str) -> list[list[str]]:
+    """The arguments of each message that waits in a queue."""
+    found = redis.lrange(queue_key(queue), 0, -1)
+    messages = found if isinstance(found, list) else []
+    return [json.loads(base64.b64decode(json.loads(message)["body"]))[0] for message in messages]
 
 
 def _message(task: str, arguments: list[str], queue: str) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableE
 from shared.jobs.desk import JobDesk
 from shared.jobs.errands import waiting
 from shared.jobs.layout import LIVE, JobKey
-from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key
-from shared.jobs.order import JobOrder
+from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key, queued_arguments
+from shared.jobs.order import JobOrder, Operation
 from shared.jobs.stall import Stall, tell
 from shared.store import every_key
 
@@ -162,16 +162,20 @@ class Dispatcher:
                 post(self._redis, ERRAND_TASK, [key.tenant, key.job, errand], BULK)
 
     def _fill(self, jobs: dict[JobKey, _Job]) -> None:
-        room = self._room - int(self._redis.llen(queue_key(BULK)))
+        """Fill the queue up; who has nothing in it and waits longest goes before all others, room or not."""
+        queued = [arguments[0] for arguments in queued_arguments(self._redis, BULK)]
         waiting = {key: self._parts(job) for key, job in jobs.items()}
-        while room > 0 and waiting:
+        while waiting:
             key = self._turns.in_order([*waiting])[0]
+            first = key.tenant not in queued and self._turns.waits_longer(key.tenant, queued)
+            if not first and len(queued) >= self._room:
+                return
             part = next(waiting[key], None)
             if part is None:
                 del waiting[key]
                 continue
-            self._give_out(key, part)
-            room -= 1
+            self._give_out(jobs[key].order, part, first)
+            queued.append(key.tenant)
 
     def _parts(self, job: _Job) -> Iterator[str]:
         """What of a job can be given out, first things first."""
@@ -185,9 +189,16 @@ class Dispatcher:
             if self._leases.is_free(key, name) and self._leases.mark_queued(key, name):
                 yield name
 
-    def _give_out(self, key: JobKey, part: str) -> None:
+    def _give_out(self, order: JobOrder, part: str, first: bool) -> None:
+        key = order.key
         if part == PREPARE:
-            post(self._redis, PREPARE_TASK, [key.tenant, key.job], BULK)
+            post(self._redis, PREPARE_TASK, [key.tenant, key.job], BULK, first=first)
         else:
-            post(self._redis, SHARD_TASK, [key.tenant, key.job, part], BULK)
-        self._turns.took(key)
+            post(self._redis, SHARD_TASK, [key.tenant, key.job, part], BULK, first=first)
+        if part != PREPARE or _may_fit(order):
+            self._turns.took(key)
+
+
+def _may_fit(order: JobOrder) -> bool:
+    """Whether preparing the job may read all its lines; else it takes no time, and is no turn."""
+    return order.operation in (Operation.REFINE, Operation.SCORE) and order.config.get("profile") is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from redis import Redis
 
@@ -23,9 +23,13 @@ class Turns:
     def in_order(self, keys: Sequence[JobKey]) -> list[JobKey]:
         """The jobs, first the one that waits longest of the tenant that waits longest."""
         names = [*{key.tenant for key in keys}, *(_job(key) for key in keys)]
-        scores = self._redis.zmscore(_TURNS, names) if names else []
-        served = {name: float(score or 0) for name, score in zip(names, scores, strict=True)}
+        served = dict(zip(names, self._scores(names), strict=True))
         return sorted(keys, key=lambda key: (served[key.tenant], served[_job(key)], key))
+
+    def waits_longer(self, tenant: str, others: Collection[str]) -> bool:
+        """Whether a tenant was served before each of the others was."""
+        own, *theirs = self._scores([tenant, *others])
+        return all(own < score for score in theirs)
 
     def took(self, key: JobKey) -> None:
         """It was this job's turn."""
@@ -34,6 +38,10 @@ class Turns:
             pipe.zadd(_TURNS, {key.tenant: now, _job(key): now})
             pipe.zremrangebyrank(_TURNS, 0, -_MOST_REMEMBERED)
             pipe.execute()
+
+    def _scores(self, names: Sequence[str]) -> list[float]:
+        scores = self._redis.zmscore(_TURNS, [*names]) if names else []
+        return [float(score or 0) for score in scores]
 
 
 def _job(key: JobKey) -> str:
