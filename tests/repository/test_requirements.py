@@ -35,8 +35,12 @@ def test_everything_that_an_extra_asks_for_is_pinned(extra: str) -> None:
     assert asked <= pins(f"{extra}.txt").keys()
 
 
-def test_the_pipeline_image_holds_no_heavy_library() -> None:
-    assert not {"torch", "transformers", "numpy", "sympy", "pyarrow"} & pins("pipeline.txt").keys()
+def test_the_pipeline_image_holds_no_library_of_models_or_mathematics() -> None:
+    assert not {"torch", "transformers", "numpy", "sympy"} & pins("pipeline.txt").keys()
+
+
+def test_the_gateway_image_holds_no_heavy_library() -> None:
+    assert not {"torch", "transformers", "numpy", "sympy", "pyarrow"} & pins("gateway.txt").keys()
 
 
 def test_one_version_of_a_package_is_pinned_everywhere() -> None:
