@@ -14,11 +14,12 @@ from typing import Any
 from redis import Redis
 
 from shared.jobs.ids import new_id
-from shared.jobs.nudge import INTERACTIVE, PREFIX, post
+from shared.jobs.nudge import INTERACTIVE, PREFIX, post, queued_arguments
 from shared.jobs.order import Operation
 
 TASK = "request.answer"
 _BEYOND_SECONDS = 30
+_TAKEN_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def question(redis: Redis, number: str) -> Asked | None:
     found = redis.get(_question(number))
     if not isinstance(found, bytes):
         return None
+    redis.set(_taken(number), b"1", ex=_TAKEN_SECONDS)
     told = json.loads(found)
     lines = [base64.b64decode(line) for line in told["lines"]]
     return Asked(Operation(told["operation"]), told["config"], lines)
@@ -78,14 +80,21 @@ def answer(redis: Redis, number: str, answered: Answer) -> None:
 
 
 def _waited(redis: Redis, number: str, seconds: float) -> bytes | None:
-    """Waits in pieces that are shorter than the client's own time limit."""
+    """Waits in pieces that are shorter than the client's own time limit; asks again what got lost."""
     left = seconds
     while left > 0:
         found = redis.blpop([_place(number)], timeout=min(left, 5.0))
+        if found is None and _is_lost(redis, number):
+            post(redis, TASK, [number], INTERACTIVE)
         if isinstance(found, list | tuple):
             return found[1] if isinstance(found[1], bytes) else found[1].encode()
         left -= 5.0
     return None
+
+
+def _is_lost(redis: Redis, number: str) -> bool:
+    """Whether the message went with a worker that was killed as it took it out of the queue."""
+    return not redis.exists(_taken(number)) and [number] not in queued_arguments(redis, INTERACTIVE)
 
 
 def _answer(told: Mapping[str, Any]) -> Answer:
@@ -102,6 +111,10 @@ def _texts(pieces: Sequence[bytes]) -> list[str]:
 
 def _question(number: str) -> str:
     return f"{PREFIX}question:{number}"
+
+
+def _taken(number: str) -> str:
+    return f"{PREFIX}taken:{number}"
 
 
 def _place(number: str) -> str:

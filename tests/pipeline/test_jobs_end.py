@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 
 from house import LINES, House, Part, eventually
@@ -111,6 +112,19 @@ def test_who_waits_is_answered_without_a_job(house: House, workers: Part, real_l
     told = ask(house.redis, Asked(Operation.VERIFY, {}, real_lines[:3]), 60)
     assert told is not None
     assert [line for line, *_ in told.lines] == [1, 2, 3]
+
+
+def test_a_question_that_got_lost_with_its_worker_is_asked_again(
+    house: House, real_lines: list[bytes]
+) -> None:
+    asked = Asked(Operation.VERIFY, {}, real_lines[:3])
+    with ThreadPoolExecutor(1) as caller:
+        told = caller.submit(ask, house.redis, asked, 60)
+        eventually(lambda: house.redis.rpop("idiolect:interactive"), "the question")
+        part = house.workers()
+        found = told.result()
+    part.kill()
+    assert found is not None
 
 
 def test_who_waits_learns_what_is_wrong_with_the_request(house: House, workers: Part) -> None:
