@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import grpc
 from google.protobuf import duration_pb2
 
 from shared.clients.connection import Connection, countable, headers, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
+from shared.metering import Usage, spend
 from shared.ports import RewriteRequest
 from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2 as pb
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2_grpc as grpc_pb
+from shared.rpc.usage import trailing_usage, usage_of
 from shared.rpc.wire.styles import model_of, profile_message
 from shared.rpc.wire.trajectories import (
     candidate_of,
@@ -62,7 +66,9 @@ class OracleClient:
     """Every method of the oracle service; safe to use from several threads, and after a fork.
 
     What is served is asked for once, and every call names it: if another oracle is served later, calls raise
-    MismatchError.
+    MismatchError. What the oracle's language model reads and writes for a call goes to the caller's meter
+    (`shared.metering`), also where the call fails; a stream that is closed early counts up to its last
+    candidate.
     """
 
     def __init__(self, target: Target) -> None:
@@ -127,8 +133,9 @@ class OracleClient:
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with self._connection.translated():
+        with self._connection.translated(), _counted():
             said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
+        spend(usage_of(said.usage))
         return diagnosis_of(said.diagnosis)
 
     def rewrite(self, rewriter: str, request: RewriteRequest) -> Iterator[Candidate]:
@@ -145,9 +152,15 @@ class OracleClient:
         )
         with self._connection.translated():
             answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
+            told = Usage()
             try:
                 for answer in answers:
+                    told = _spend_beyond(told, usage_of(answer.usage))
                     yield candidate_of(answer.candidate)
+                _spend_beyond(told, trailing_usage(answers.trailing_metadata()))
+            except grpc.RpcError as failed:
+                _spend_beyond(told, _usage_of_failed(failed))
+                raise
             finally:
                 answers.cancel()
 
@@ -160,8 +173,9 @@ class OracleClient:
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with self._connection.translated():
+        with self._connection.translated(), _counted():
             said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
+        spend(usage_of(said.usage))
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
 
     def reward(self, problem: str, text: str) -> float:
@@ -190,6 +204,28 @@ class OracleClient:
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """A call that fails has spent what its trailing metadata say."""
+    try:
+        yield
+    except grpc.RpcError as failed:
+        spend(_usage_of_failed(failed))
+        raise
+
+
+def _usage_of_failed(failed: grpc.RpcError) -> Usage:
+    return trailing_usage(failed.trailing_metadata())
+
+
+def _spend_beyond(told: Usage, now: Usage) -> Usage:
+    """Spend what came since the call told last; a call that is closed early tells no more."""
+    if now.total <= told.total:
+        return told
+    spend(now - told)
+    return now
 
 
 @dataclass(frozen=True, slots=True)

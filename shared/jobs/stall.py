@@ -50,7 +50,7 @@ def stall_of(store: Store, key: JobKey) -> Stall | None:
 
 def tell_wait(redis: Redis, key: JobKey, error: UnavailableError) -> None:
     """Say in Redis why work on the job waits; it is forgotten after a while. RedisError passes."""
-    told = json.dumps([_cause(error), str(error)[:400]])
+    told = json.dumps([cause_of(error), str(error)[:400]])
     redis.set(_waits(key), told, ex=_WAITING_SECONDS)
 
 
@@ -63,7 +63,8 @@ def wait_of(redis: Redis, key: JobKey) -> tuple[str, str] | None:
     return cause, reason
 
 
-def _cause(error: UnavailableError) -> str:
+def cause_of(error: UnavailableError) -> str:
+    """Which cause an error speaks of."""
     if isinstance(error, BusyError):
         return RATE_LIMIT
     return STORE if isinstance(error, StoreError) else ENGINE

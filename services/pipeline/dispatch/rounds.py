@@ -126,7 +126,7 @@ class Dispatcher:
         if job is None or self._is_over(key):
             return None
         order = job.order
-        if self._desk.is_cancelled(key):
+        if self._desk.is_cancelled(key) or self._desk.is_exhausted(order):
             if close_cancelled(self._desk, self._leases, order):
                 finish(self._desk, order)
             return None
