@@ -72,7 +72,7 @@ class OracleClient:
     """
 
     def __init__(self, target: Target) -> None:
-        self._connection = Connection(target, grpc_pb.OracleServiceStub)
+        self._connection = Connection(target, grpc_pb.OracleServiceStub, "oracle")
         self._info: OracleInfo | None = None
 
     def __enter__(self) -> OracleClient:
@@ -93,7 +93,7 @@ class OracleClient:
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""
         if self._info is None:
-            with self._connection.translated():
+            with self._connection.translated("GetInfo"):
                 found = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers()
                 )
@@ -108,6 +108,11 @@ class OracleClient:
         return self._info
 
     @property
+    def thinks(self) -> bool:
+        """Whether it is known to think with a language model; asks nobody."""
+        return self._info is not None and self._info.judges
+
+    @property
     def _digest(self) -> str:
         return self.info.model.digest
 
@@ -118,7 +123,7 @@ class OracleClient:
             text=sendable("text", text),
             gold=None if gold is None else sendable("gold", gold),
         )
-        with self._connection.translated():
+        with self._connection.translated("Verify"):
             said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=headers())
         return verdict_of(said.verdict)
 
@@ -133,7 +138,7 @@ class OracleClient:
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with self._connection.translated(), _counted():
+        with self._connection.translated("Locate"), _counted():
             said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
         spend(usage_of(said.usage))
         return diagnosis_of(said.diagnosis)
@@ -150,7 +155,7 @@ class OracleClient:
             seed=countable("seed", request.seed, 1 << 63),
             examples=request.examples,
         )
-        with self._connection.translated():
+        with self._connection.translated("Rewrite"):
             answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
             told = Usage()
             try:
@@ -173,7 +178,7 @@ class OracleClient:
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with self._connection.translated(), _counted():
+        with self._connection.translated("JudgeRetention"), _counted():
             said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
         spend(usage_of(said.usage))
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
@@ -185,7 +190,7 @@ class OracleClient:
             problem=sendable("problem", problem),
             text=sendable("text", text),
         )
-        with self._connection.translated():
+        with self._connection.translated("Reward"):
             said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=headers())
         return said.reward
 
@@ -194,13 +199,13 @@ class OracleClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with self._connection.translated():
+        with self._connection.translated("Sleep"):
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
-        with self._connection.translated():
+        with self._connection.translated("Wake"):
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )
