@@ -76,6 +76,7 @@ def test_an_oracle_that_is_gone_is_the_verifier(house: House, host: Watched, rea
     house.named["oracle"].kill()
     order = house.submit(real_lines[:8], Operation.VERIFY)
     told = host.tells(order, "verifier")
+    eventually(lambda: 'idiolect_retries_total{cause="verifier"}' in host.scraped(), "the retries")
     house.named["oracle"].start()
     assert (told, host.ends(order)) == (True, JobState.COMPLETED)
 

@@ -87,7 +87,7 @@ class Bench:
         if asked is None:
             return
         with self._metrics.stage("answer"), Engines(self._settings.targets()) as engines:
-            told = answered(asked, engines, self._settings.pipeline_in_flight)
+            told = answered(asked, engines, self._settings.pipeline_in_flight, self._metrics)
         answer(self._redis, number, told)
 
     def _open(self, key: JobKey) -> JobOrder | None:

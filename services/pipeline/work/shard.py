@@ -17,7 +17,7 @@ from services.pipeline.metrics import WorkMetrics
 from services.pipeline.work.attempts import MOST_FRUITLESS, Attempts
 from services.pipeline.work.engines import Engines
 from services.pipeline.work.lines import Line, shard_lines
-from services.pipeline.work.operations import LineWork
+from services.pipeline.work.operations import LineWork, strategy_of
 from services.pipeline.work.patience import Patience, Stopped
 from services.pipeline.work.purse import Limit, Purse
 from services.pipeline.work.runlog import RunLog
@@ -104,6 +104,10 @@ class ShardWork:
                 return self._give_back(attempts, attempt, segments, "the worker comes to its end")
             return self._decide(attempt, Fate.CANCELLED)
 
+    @property
+    def _strategy(self) -> str:
+        return strategy_of(self.order.operation, self.order.config["scorer"])
+
     def _input(self) -> Iterator[RawLine]:
         return shard_lines(self.desk.store, self.order, self.shard)
 
@@ -153,7 +157,7 @@ class ShardWork:
                 self._lines[line.number] = line
                 self._fresh.append(line)
                 self._finished += 1
-                self.metrics.settled(self.order.operation, line.outcome)
+                self.metrics.settled(self._strategy, line.outcome)
                 self.pulse.moved()
         if errors:
             raise next((error for error in errors if isinstance(error, Stopped)), errors[0])
@@ -181,14 +185,17 @@ class ShardWork:
 
     def _one(self, raw: RawLine, held: int, stop: threading.Event) -> Line:
         """One line; whatever its tries spend is spent, also where nothing comes of it."""
-        with self.metrics.in_flight(self.order.operation), metered() as meter:
+        with self.metrics.in_flight(self._strategy), metered() as meter:
             try:
                 return self.patience.through(lambda: self.work.work(raw), stop, self._waits)
             finally:
                 self._purse.settle(held, meter.usage)
+                self.metrics.spent(meter.usage)
 
     def _waits(self, error: UnavailableError) -> None:
-        self._log.retried(cause_of(error))
+        cause = cause_of(error)
+        self._log.retried(cause)
+        self.metrics.retried(cause)
         self.pulse.waits(error)
 
     @contextmanager
@@ -219,9 +226,11 @@ class ShardWork:
             return False
 
     def _decide(self, attempt: str, fate: Fate) -> Ended:
-        outcome = outcome_of(self.desk.store, self.order, self.shard, attempt, self._lines, fate)
         self._settle(fate)
-        if self.desk.decide(self.order, self.shard, outcome):
+        with self.metrics.stage("commit"):
+            outcome = outcome_of(self.desk.store, self.order, self.shard, attempt, self._lines, fate)
+            won = self.desk.decide(self.order, self.shard, outcome)
+        if won:
             self.metrics.shard(fate)
             self.desk.store.delete_all(self.order.key.shard(self.shard, "segments/"))
         return Ended.DECIDED
@@ -242,7 +251,7 @@ class ShardWork:
         reason = f"{MOST_FRUITLESS} workers in a row ended while they were at work on this line"
         _LOG.warning("line %d of job %s is given up: %s", raw.number, self.order.key.job, reason)
         self._lines[raw.number] = line = self.work.condemn(raw, reason)
-        self.metrics.settled(self.order.operation, line.outcome)
+        self.metrics.settled(self._strategy, line.outcome)
 
     def _give_back(self, attempts: Attempts, attempt: str, segments: Segments, reason: str) -> Ended:
         # Said first: where the disk is full, no attempt must look as if the shard had killed its worker.
