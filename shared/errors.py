@@ -7,7 +7,9 @@ IdiolectError
 |   |-- MismatchError       another model is served than the caller expects
 |   `-- NotFoundError       what was named is not there
 |-- UnavailableError        a part that is needed is not there (model, package, service)
-|   |-- BusyError           it comes back by itself: loading, asleep, draining
+|   |-- BusyError           it comes back by itself: loading, draining
+|   |   |-- AsleepError     somebody else has its accelerator, under a lease
+|   |   `-- LimitedError    it is there, and takes no more calls for now
 |   |-- EngineLostError     the engine died; whoever runs it builds it anew
 |   `-- StoreError          the artifact store can't be read or written now, for example because it is full
 |-- UnsupportedError        this engine can't do that at all
@@ -86,7 +88,15 @@ class NotFoundError(InputError):
 
 
 class UnavailableError(IdiolectError):
-    """A model, package or service that is needed isn't there; the message says how to get it."""
+    """A model, package or service that is needed isn't there; the message says how to get it.
+
+    Attributes:
+        service, method: the call that failed, where it was one. reached: whether the service itself said so.
+    """
+
+    service: str = ""
+    method: str = ""
+    reached: bool = True
 
 
 class BusyError(UnavailableError):
@@ -103,6 +113,14 @@ class BusyError(UnavailableError):
 
     def __str__(self) -> str:
         return f"{self.reason}; try again in {self.retry_after:g} s"
+
+
+class AsleepError(BusyError):
+    """Somebody else has the accelerator, under a lease that ends by itself."""
+
+
+class LimitedError(BusyError):
+    """A limit of calls or tokens in a time is reached; the part is there."""
 
 
 class EngineLostError(UnavailableError):

@@ -83,6 +83,14 @@ class OutputObject(BaseModel):
     reason: str | None = Field(description="Why it could not be written so far, or can't be at all.")
 
 
+class Stalled(BaseModel):
+    """Why nothing moves in a job, and since when."""
+
+    cause: Literal["queue", "engine", "verifier", "rate_limit", "training", "store"]
+    reason: str
+    since: float
+
+
 class JobObject(BaseModel):
     """A job and how far it is."""
 
@@ -103,6 +111,7 @@ class JobObject(BaseModel):
         reason=None,
         projected=None,
         output=None,
+        stall=None,
     )
     id: str
     object: Literal["job"] = "job"
@@ -120,6 +129,7 @@ class JobObject(BaseModel):
     reason: str | None
     projected: Projection | None = None
     output: OutputObject | None = None
+    stall: Stalled | None = Field(None, description="Why nothing moves, where that has lasted for a while.")
 
 
 class ExportObject(BaseModel):

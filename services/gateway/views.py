@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from services.gateway.batches import BatchRequest, BatchShelf, Closed, Refusal
 from services.gateway.files import StoredFile
@@ -19,10 +20,12 @@ from services.gateway.schemas import (
     OutputObject,
     Projection,
     Shards,
+    Stalled,
 )
 from shared.jobs.desk import JobDesk
 from shared.jobs.errands import Errand, failure, hindrance
 from shared.jobs.order import JobOrder, JobState
+from shared.jobs.stall import stall_of
 from shared.store import Store
 
 
@@ -59,6 +62,7 @@ def job_view(
         reason=standing if end is None else end.reason,
         projected=projected,
         output=_output(desk, order, ended=end is not None),
+        stall=_stalled(desk, order) if end is None else None,
     )
 
 
@@ -73,6 +77,11 @@ def _output(desk: JobDesk, order: JobOrder, *, ended: bool) -> OutputObject | No
     return OutputObject(
         address=order.output, status="waiting" if waits else "written", reason=hindered or None
     )
+
+
+def _stalled(desk: JobDesk, order: JobOrder) -> Stalled | None:
+    stall = stall_of(desk.store, order.key)
+    return None if stall is None else Stalled.model_validate(asdict(stall))
 
 
 def _all(order: JobOrder) -> Shards:

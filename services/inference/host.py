@@ -18,6 +18,7 @@ from typing import Any
 from services.inference.base import LanguageModel
 from shared.domain import EngineFigures, ModelInfo
 from shared.errors import (
+    AsleepError,
     BusyError,
     EngineLostError,
     FieldError,
@@ -30,6 +31,7 @@ from shared.metrics import EngineState
 
 Make = Callable[[], Awaitable[LanguageModel]]
 MOST_LEASE_SECONDS = 3600.0
+_ASLEEP = "asleep"
 _LOG = logging.getLogger(__name__)
 
 
@@ -146,13 +148,17 @@ class EngineHost:
         if digest != served:
             raise MismatchError(digest, served)
         if self._away:
-            raise BusyError(self._away, self._wait())
+            raise self._busy(self._away)
         return engine
 
     def _present(self) -> LanguageModel:
         if self._engine is None:
-            raise BusyError(self._away, self._wait())
+            raise self._busy(self._away)
         return self._engine
+
+    def _busy(self, why: str) -> BusyError:
+        kind = AsleepError if why.startswith(_ASLEEP) else BusyError
+        return kind(why, self._wait())
 
     def _wait(self) -> float:
         """Seconds after which it is worth asking again."""
@@ -189,10 +195,10 @@ class EngineHost:
             held = self._held(lease_id)
             return self._leased(Lease(held.id, held.holder, time.time() + seconds))
         if self._lease is not None:
-            raise BusyError(f"asleep already for {self._lease.holder}", self._wait())
+            raise self._busy(f"{_ASLEEP} already for {self._lease.holder}")
         if not holder.strip():
             raise FieldError("holder", "is empty", "say who asks")
-        async with self._changed(f"asleep for {holder}", stay=True) as engine:
+        async with self._changed(f"{_ASLEEP} for {holder}", stay=True) as engine:
             await engine.sleep()
             return self._leased(Lease(secrets.token_hex(8), holder, time.time() + seconds))
 
@@ -229,7 +235,7 @@ class EngineHost:
     async def _changed(self, why: str, *, stay: bool = False) -> AsyncIterator[LanguageModel]:
         """The engine without running calls; serves again afterwards, unless it is to stay away."""
         if self._changing.locked() or self._lease is not None:
-            raise BusyError(self._away or why, self._wait())
+            raise self._busy(self._away or why)
         async with self._changing:
             self._rest(why)
             done = False

@@ -23,6 +23,7 @@ from services.oracle.locators import AnswerLocator, ArithmeticLocator, CombinedL
 from services.oracle.locators.critic import CriticLocator
 from services.oracle.locators.prm import PrmLocator
 from services.oracle.locators.weighted import WeightedLocator
+from services.oracle.metered import MeteredModel
 from services.oracle.promptfiles import CRITIC, JUDGE, REWRITE, load_prompt
 from services.oracle.rewriters.arithmetic import Arithmetic
 from services.oracle.rewriters.operation import Operation
@@ -195,9 +196,10 @@ class OracleCore:
         rewriters: list[ServedRewriter] = [ThreadedRewriter(Arithmetic()), ThreadedRewriter(Operation())]
         judge = None
         if engine.info.generates:
-            locators.append(CriticLocator(engine, self._settings.votes))
-            rewriters.append(OracleRewrite(engine, self._settings.rewrite))
-            judge = RetentionJudge(engine, self._settings.votes)
+            thinking = MeteredModel(engine)
+            locators.append(CriticLocator(thinking, self._settings.votes))
+            rewriters.append(OracleRewrite(thinking, self._settings.rewrite))
+            judge = RetentionJudge(thinking, self._settings.votes)
         if self.reward_model is not None and self.reward_model.grades_steps:
             locators.append(PrmLocator(self.reward_model, self._settings.threshold))
         rewriters.append(ThreadedRewriter(ReferenceGraft()))

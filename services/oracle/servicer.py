@@ -12,10 +12,13 @@ from grpc import aio
 
 from services.oracle.core import OracleCore, prompts
 from shared.errors import FieldError
+from shared.metering import spent_so_far
 from shared.metrics import EngineCollector, ServiceMetrics, VerifierCollector
 from shared.ports import RewriteRequest
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2 as pb
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2_grpc as grpc_pb
+from shared.rpc.generated.idiolect.types.v1 import types_pb2 as types_pb
+from shared.rpc.usage import usage_message
 from shared.rpc.wire.styles import model_message, profile_of
 from shared.rpc.wire.trajectories import (
     candidate_message,
@@ -70,7 +73,7 @@ class OracleService(grpc_pb.OracleServiceServicer):
         trajectory, verdict = trajectory_of(request.trajectory), verdict_of(request.verdict)
         weights = _weights(request.locators)
         diagnosis = await self._core.locate(request.model_digest, trajectory, verdict, weights)
-        return pb.LocateResponse(diagnosis=diagnosis_message(diagnosis))
+        return pb.LocateResponse(diagnosis=diagnosis_message(diagnosis), usage=_usage())
 
     async def Rewrite(self, request: pb.RewriteRequest, context: Any) -> AsyncIterator[pb.RewriteResponse]:
         trajectory = trajectory_of(request.trajectory)
@@ -85,7 +88,7 @@ class OracleService(grpc_pb.OracleServiceServicer):
         found = self._core.rewrite(request.model_digest, request.rewriter, asked)
         async with aclosing(found) as candidates:
             async for candidate in candidates:
-                yield pb.RewriteResponse(candidate=candidate_message(candidate))
+                yield pb.RewriteResponse(candidate=candidate_message(candidate), usage=_usage())
 
     async def JudgeRetention(
         self, request: pb.JudgeRetentionRequest, context: Any
@@ -96,7 +99,11 @@ class OracleService(grpc_pb.OracleServiceServicer):
         if said.score is None:
             raise FieldError("seed", f"made no vote that could be read ({said.reason})", "give another one")
         return pb.JudgeRetentionResponse(
-            score=said.score, votes=len(said.votes), unreadable=said.unreadable, rationale=said.rationale
+            score=said.score,
+            votes=len(said.votes),
+            unreadable=said.unreadable,
+            rationale=said.rationale,
+            usage=_usage(),
         )
 
     async def Reward(self, request: pb.RewardRequest, context: Any) -> pb.RewardResponse:
@@ -113,6 +120,12 @@ class OracleService(grpc_pb.OracleServiceServicer):
     async def Wake(self, request: pb.WakeRequest, context: Any) -> pb.WakeResponse:
         await self._core.host.wake(request.lease_id)
         return pb.WakeResponse()
+
+
+def _usage() -> types_pb.Usage | None:
+    """What this call has spent so far; None where that is nothing."""
+    spent = spent_so_far()
+    return usage_message(spent) if spent.total else None
 
 
 def _weights(sent: Iterable[pb.WeightedLocator]) -> dict[str, float]:

@@ -2,18 +2,27 @@
 
 | metric | type | labels |
 |---|---|---|
-| idiolect_trajectories_total | counter: lines settled, repeated work included | operation, outcome |
-| idiolect_trajectories_in_flight | gauge | operation |
-| idiolect_stage_duration_seconds | histogram | stage: prepare, shard, answer, errand |
+| idiolect_trajectories_total | counter: lines settled, repeated work included | strategy, outcome |
+| idiolect_trajectories_in_flight | gauge | strategy |
+| idiolect_stage_duration_seconds | histogram | stage |
 | idiolect_shards_total | counter | state: commit, split, cancelled, given_back |
+| idiolect_retries_total | counter: calls that are tried again | cause |
+| idiolect_oracle_tokens_total | counter: what the oracle's model spent on lines | direction: in, out |
+| idiolect_style_drift_nats | histogram: of changed trajectories, a token | - |
+| idiolect_utility | histogram: of changed trajectories | - |
 | idiolect_queue_depth | gauge: messages that wait | queue |
-| idiolect_queue_oldest_age_seconds | gauge: age of the oldest job that is not done | - |
+| idiolect_queue_oldest_age_seconds | gauge: age of the message that waits longest | queue |
+| idiolect_jobs_oldest_age_seconds | gauge: age of the oldest job that is not done | - |
 | idiolect_jobs_live | gauge: accepted and not done | - |
-| idiolect_jobs_stalled | gauge: jobs in which nothing moves | cause: queue, engine, rate_limit, store |
+| idiolect_jobs_stalled | gauge: jobs in which nothing moves | cause |
+
+Stages: verify, locate, propose, score, gate, commit within a line and a shard; prepare, shard, answer,
+errand for a task of a worker. docs/metrics.md says more.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +35,11 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from shared.jobs.stall import CAUSES
+from shared.metering import Usage
 from shared.metrics import SECONDS
+
+_DRIFTS = (-1, -0.5, -0.25, -0.1, -0.05, -0.02, 0, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2)
+_UTILITIES = (-2, -1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
 
 class WorkMetrics:
@@ -34,12 +47,12 @@ class WorkMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._settled = Counter(
-            "idiolect_trajectories", "Lines settled.", ("operation", "outcome"), registry=registry
+            "idiolect_trajectories", "Lines settled.", ("strategy", "outcome"), registry=registry
         )
         self._in_flight = Gauge(
             "idiolect_trajectories_in_flight",
             "Lines at work.",
-            ("operation",),
+            ("strategy",),
             registry=registry,
             multiprocess_mode="livesum",
         )
@@ -54,14 +67,45 @@ class WorkMetrics:
             "idiolect_shards", "Shards by what became of them.", ("state",), registry=registry
         )
 
-    def settled(self, operation: str, outcome: str) -> None:
+        self._retries = Counter(
+            "idiolect_retries", "Calls that are tried again.", ("cause",), registry=registry
+        )
+        self._tokens = Counter(
+            "idiolect_oracle_tokens", "What the oracle's model spent.", ("direction",), registry=registry
+        )
+        self._drift = Histogram(
+            "idiolect_style_drift_nats",
+            "Style drift of changed trajectories, a token.",
+            buckets=_DRIFTS,
+            registry=registry,
+        )
+        self._utility = Histogram(
+            "idiolect_utility", "Utility of changed trajectories.", buckets=_UTILITIES, registry=registry
+        )
+
+    def settled(self, strategy: str, outcome: str) -> None:
         """A line is settled."""
-        self._settled.labels(operation, outcome).inc()
+        self._settled.labels(strategy, outcome).inc()
+
+    def retried(self, cause: str) -> None:
+        """A call is tried again."""
+        self._retries.labels(cause).inc()
+
+    def spent(self, usage: Usage) -> None:
+        """The oracle's language model spent something on a line."""
+        self._tokens.labels("in").inc(usage.tokens_in)
+        self._tokens.labels("out").inc(usage.tokens_out)
+
+    def changed(self, drift: float | None, utility: float | None) -> None:
+        """A trajectory was changed; None and NaN where a figure isn't known."""
+        for histogram, figure in ((self._drift, drift), (self._utility, utility)):
+            if figure is not None and math.isfinite(figure):
+                histogram.observe(figure)
 
     @contextmanager
-    def in_flight(self, operation: str) -> Iterator[None]:
+    def in_flight(self, strategy: str) -> Iterator[None]:
         """A line is at work for as long as the context lasts."""
-        gauge = self._in_flight.labels(operation)
+        gauge = self._in_flight.labels(strategy)
         gauge.inc()
         try:
             yield
@@ -75,7 +119,11 @@ class WorkMetrics:
         try:
             yield
         finally:
-            self._stages.labels(name).observe(time.monotonic() - began)
+            self.took(name, time.monotonic() - began)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """A stage is over."""
+        self._stages.labels(stage).observe(seconds)
 
     def shard(self, state: str) -> None:
         """A shard was decided."""
@@ -94,9 +142,15 @@ def work_metrics() -> WorkMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: messages by queue, jobs that aren't done, the oldest's age in seconds, stalls by cause."""
+    """What waits.
+
+    Attributes:
+        depths, ages: messages by queue, and seconds for which the first of them has waited.
+        live, oldest: jobs that aren't done, and the age of the oldest in seconds. stalled: jobs by cause.
+    """
 
     depths: dict[str, int]
+    ages: dict[str, float]
     live: int
     oldest: float
     stalled: dict[str, int]
@@ -119,8 +173,14 @@ class HostCollector:
         for queue, number in backlog.depths.items():
             depth.add_metric((queue,), number)
         yield depth
+        age = GaugeMetricFamily(
+            "idiolect_queue_oldest_age_seconds", "How long the first message has waited.", labels=("queue",)
+        )
+        for queue, seconds in backlog.ages.items():
+            age.add_metric((queue,), seconds)
+        yield age
         yield GaugeMetricFamily(
-            "idiolect_queue_oldest_age_seconds", "Age of the oldest job that is not done.", backlog.oldest
+            "idiolect_jobs_oldest_age_seconds", "Age of the oldest job that is not done.", backlog.oldest
         )
         yield GaugeMetricFamily("idiolect_jobs_live", "Jobs that are not done.", backlog.live)
         stalled = GaugeMetricFamily(

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
+from shared.clients.under_way import under_way
 from shared.errors import FieldError, UnavailableError
 from shared.rpc.channel import Target
 from shared.rpc.status import error_of
@@ -21,8 +22,9 @@ Stub = TypeVar("Stub")
 class Connection(Generic[Stub]):
     """Holds the channel and the stub of this process."""
 
-    def __init__(self, target: Target, stub: type[Stub]) -> None:
-        self.target = target
+    def __init__(self, target: Target, stub: type[Stub], service: str) -> None:
+        """`service`: its name, for errors and for whoever asks what is waited for."""
+        self.target, self.service = target, service
         self._kind: Any = stub
         self._lock = threading.Lock()
         self._process = 0
@@ -57,12 +59,16 @@ class Connection(Generic[Stub]):
             self._channel = self._stub = None
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self, method: str) -> Iterator[None]:
         """Raises what a failed call means; where the service itself did not say, named by its address."""
         try:
-            yield
+            with under_way(self.service, method):
+                yield
         except grpc.RpcError as failed:
-            raise error_of(failed, f"{self.target.name} {self.target.address}") from None
+            found = error_of(failed, f"{self.target.name} {self.target.address}")
+            if isinstance(found, UnavailableError):
+                found.service, found.method = self.service, method
+            raise found from None
 
 
 def headers() -> tuple[tuple[str, str], ...]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import grpc
 from google.protobuf import duration_pb2
 
 from shared.clients.connection import Connection, countable, headers, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
+from shared.metering import Usage, spend
 from shared.ports import RewriteRequest
 from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2 as pb
 from shared.rpc.generated.idiolect.oracle.v1 import oracle_pb2_grpc as grpc_pb
+from shared.rpc.usage import trailing_usage, usage_of
 from shared.rpc.wire.styles import model_of, profile_message
 from shared.rpc.wire.trajectories import (
     candidate_of,
@@ -62,11 +66,13 @@ class OracleClient:
     """Every method of the oracle service; safe to use from several threads, and after a fork.
 
     What is served is asked for once, and every call names it: if another oracle is served later, calls raise
-    MismatchError.
+    MismatchError. What the oracle's language model reads and writes for a call goes to the caller's meter
+    (`shared.metering`), also where the call fails; a stream that is closed early counts up to its last
+    candidate.
     """
 
     def __init__(self, target: Target) -> None:
-        self._connection = Connection(target, grpc_pb.OracleServiceStub)
+        self._connection = Connection(target, grpc_pb.OracleServiceStub, "oracle")
         self._info: OracleInfo | None = None
 
     def __enter__(self) -> OracleClient:
@@ -87,7 +93,7 @@ class OracleClient:
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""
         if self._info is None:
-            with self._connection.translated():
+            with self._connection.translated("GetInfo"):
                 found = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers()
                 )
@@ -102,6 +108,11 @@ class OracleClient:
         return self._info
 
     @property
+    def thinks(self) -> bool:
+        """Whether it is known to think with a language model; asks nobody."""
+        return self._info is not None and self._info.judges
+
+    @property
     def _digest(self) -> str:
         return self.info.model.digest
 
@@ -112,7 +123,7 @@ class OracleClient:
             text=sendable("text", text),
             gold=None if gold is None else sendable("gold", gold),
         )
-        with self._connection.translated():
+        with self._connection.translated("Verify"):
             said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=headers())
         return verdict_of(said.verdict)
 
@@ -127,8 +138,9 @@ class OracleClient:
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with self._connection.translated():
+        with self._connection.translated("Locate"), _counted():
             said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
+        spend(usage_of(said.usage))
         return diagnosis_of(said.diagnosis)
 
     def rewrite(self, rewriter: str, request: RewriteRequest) -> Iterator[Candidate]:
@@ -143,11 +155,17 @@ class OracleClient:
             seed=countable("seed", request.seed, 1 << 63),
             examples=request.examples,
         )
-        with self._connection.translated():
+        with self._connection.translated("Rewrite"):
             answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
+            told = Usage()
             try:
                 for answer in answers:
+                    told = _spend_beyond(told, usage_of(answer.usage))
                     yield candidate_of(answer.candidate)
+                _spend_beyond(told, trailing_usage(answers.trailing_metadata()))
+            except grpc.RpcError as failed:
+                _spend_beyond(told, _usage_of_failed(failed))
+                raise
             finally:
                 answers.cancel()
 
@@ -160,8 +178,9 @@ class OracleClient:
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with self._connection.translated():
+        with self._connection.translated("JudgeRetention"), _counted():
             said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
+        spend(usage_of(said.usage))
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
 
     def reward(self, problem: str, text: str) -> float:
@@ -171,7 +190,7 @@ class OracleClient:
             problem=sendable("problem", problem),
             text=sendable("text", text),
         )
-        with self._connection.translated():
+        with self._connection.translated("Reward"):
             said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=headers())
         return said.reward
 
@@ -180,16 +199,38 @@ class OracleClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with self._connection.translated():
+        with self._connection.translated("Sleep"):
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
-        with self._connection.translated():
+        with self._connection.translated("Wake"):
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """A call that fails has spent what its trailing metadata say."""
+    try:
+        yield
+    except grpc.RpcError as failed:
+        spend(_usage_of_failed(failed))
+        raise
+
+
+def _usage_of_failed(failed: grpc.RpcError) -> Usage:
+    return trailing_usage(failed.trailing_metadata())
+
+
+def _spend_beyond(told: Usage, now: Usage) -> Usage:
+    """Spend what came since the call told last; a call that is closed early tells no more."""
+    if now.total <= told.total:
+        return told
+    spend(now - told)
+    return now
 
 
 @dataclass(frozen=True, slots=True)

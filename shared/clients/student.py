@@ -31,7 +31,7 @@ class StudentClient:
     """
 
     def __init__(self, target: Target) -> None:
-        self._connection = Connection(target, grpc_pb.StudentServiceStub)
+        self._connection = Connection(target, grpc_pb.StudentServiceStub, "student")
         self._info: ModelInfo | None = None
 
     def __enter__(self) -> StudentClient:
@@ -52,7 +52,7 @@ class StudentClient:
     def info(self) -> ModelInfo:
         """The model that was served when this client first asked."""
         if self._info is None:
-            with self._connection.translated():
+            with self._connection.translated("GetInfo"):
                 asked = self._connection.stub.GetInfo(
                     pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers(), wait_for_ready=False
                 )
@@ -62,7 +62,7 @@ class StudentClient:
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order (`shared.ports.Generator`)."""
         made: dict[int, pb.Sample] = {}
-        with self._connection.translated():
+        with self._connection.translated("Generate"):
             for sample in self._samples(request):
                 made[sample.index] = sample
         if len(made) != request.n:
@@ -88,7 +88,7 @@ class StudentClient:
         digest = self.info.digest
         found: dict[int, TokenScores] = {}
         sent = [_score(index, request, digest, profile_id) for index, request in enumerate(requests)]
-        with self._connection.translated():
+        with self._connection.translated("Score"):
             answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=headers())
             for answer in answers:
                 if answer.HasField("failure"):
@@ -118,14 +118,14 @@ class StudentClient:
                 sample = pb.NativeSample(problem=sendable("problem", problem), text=sendable("text", text))
                 yield pb.BuildProfileRequest(sample=sample)
 
-        with self._connection.translated():
+        with self._connection.translated("BuildProfile"):
             built = self._connection.stub.BuildProfile(parts(), timeout=SLOW_SECONDS, metadata=headers())
         return profile_of(built.profile)
 
     def profile(self, profile_id: str) -> StudentProfile:
         """A profile that was built before. NotFoundError where the service has none of that name."""
         asked = pb.GetProfileRequest(profile_id=profile_id)
-        with self._connection.translated():
+        with self._connection.translated("GetProfile"):
             found = self._connection.stub.GetProfile(asked, timeout=QUICK_SECONDS, metadata=headers())
         return profile_of(found.profile)
 
@@ -138,14 +138,14 @@ class StudentClient:
             text=sendable("text", request.text),
             span=span_message(span),
         )
-        with self._connection.translated():
+        with self._connection.translated("JudgeStyle"):
             judged = self._connection.stub.JudgeStyle(asked, timeout=QUICK_SECONDS, metadata=headers())
         return gate_of(judged.verdict)
 
     def load_model(self, source: str) -> ModelInfo:
         """Serve another model, and expect that one from now on."""
         asked = pb.LoadModelRequest(model_digest=self.info.digest, source=sendable("source", source))
-        with self._connection.translated():
+        with self._connection.translated("LoadModel"):
             loaded = self._connection.stub.LoadModel(asked, timeout=SLOW_SECONDS, metadata=headers())
         self._info = model_of(loaded.model)
         return self._info
@@ -154,7 +154,7 @@ class StudentClient:
         """Serve with a LoRA adapter or, for None, without one; and expect that model from now on."""
         given = None if source is None else sendable("source", source)
         asked = pb.LoadAdapterRequest(model_digest=self.info.digest, source=given)
-        with self._connection.translated():
+        with self._connection.translated("LoadAdapter"):
             loaded = self._connection.stub.LoadAdapter(asked, timeout=SLOW_SECONDS, metadata=headers())
         self._info = model_of(loaded.model)
         return self._info
@@ -164,14 +164,14 @@ class StudentClient:
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with self._connection.translated():
+        with self._connection.translated("Sleep"):
             lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
         asked = pb.WakeRequest(lease_id=lease_id)
-        with self._connection.translated():
+        with self._connection.translated("Wake"):
             self._connection.stub.Wake(asked, timeout=SLOW_SECONDS, metadata=headers())
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.errors import FieldError, IntegrityError, NotFoundError
+from shared.jobs.attempted import Attempted
 from shared.jobs.errands import Errand, ask
 from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
-from shared.store.base import Store
+from shared.store.base import Store, every_key
 
 # Outcomes are immutable, so they may be remembered for as long as there is room.
 _REMEMBERED = 100_000
@@ -108,6 +109,20 @@ class JobDesk:
     def is_cancelled(self, key: JobKey) -> bool:
         """Whether somebody asked for an early end."""
         return self.store.exists(key.cancelled)
+
+    def exhaust(self, order: JobOrder) -> None:
+        """Say that the budget is used up: nothing more is begun."""
+        self.store.put_if_absent(order.key.exhausted, b"")
+
+    def is_exhausted(self, order: JobOrder) -> bool:
+        """Whether the job has a budget that is used up."""
+        return order.budget is not None and self.store.exists(order.key.exhausted)
+
+    def run_log(self, order: JobOrder) -> Iterator[Attempted]:
+        """Every attempt at every shard, with its times and its spending."""
+        for key in every_key(self.store, f"{order.key.folder}shards/"):
+            if key.split("/")[-2] == "log":
+                yield Attempted.from_bytes(self.store.get(key))
 
     def finish(self, order: JobOrder, end: JobEnd) -> bool:
         """Say how a job ended, once; False where somebody said so before."""

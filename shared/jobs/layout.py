@@ -9,10 +9,13 @@ t/TENANT/jobs/JOB/input/NNNNNN           lines of root shard N, as they came
 t/TENANT/jobs/JOB/prepared               profile and engines that the job is bound to, once
 t/TENANT/jobs/JOB/shards/S/outcome       commit | split | cancelled, once
 t/TENANT/jobs/JOB/shards/S/attempts/A    one small object an attempt
+t/TENANT/jobs/JOB/shards/S/log/A         run log: attempts, times and spending; rewritten until it ends
 t/TENANT/jobs/JOB/shards/S/segments/N.A  progress of an attempt
 t/TENANT/jobs/JOB/shards/S/results.A     records of the attempt that may become the outcome
 t/TENANT/jobs/JOB/shards/S/errors.A      lines without a record, and why
 t/TENANT/jobs/JOB/cancelled              asked for once
+t/TENANT/jobs/JOB/budget/N               how the budget stands after its N-th change, each written once
+t/TENANT/jobs/JOB/exhausted              the budget is used up, once
 t/TENANT/jobs/JOB/done                   how it ended, once
 t/TENANT/jobs/JOB/results.parquet        all records as Parquet, once, where somebody asked for it
 t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
@@ -84,6 +87,16 @@ class JobKey:
     def cancelled(self) -> str:
         """The wish to end it early."""
         return f"{self.folder}cancelled"
+
+    @property
+    def budget(self) -> str:
+        """Folder of what is spent of the budget; ends with a slash."""
+        return f"{self.folder}budget/"
+
+    @property
+    def exhausted(self) -> str:
+        """Says that the budget is used up."""
+        return f"{self.folder}exhausted"
 
     @property
     def done(self) -> str:

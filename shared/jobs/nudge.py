@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,7 @@ NUDGES = f"{PREFIX}nudges"
 BULK = "bulk"
 INTERACTIVE = "interactive"
 _MOST_NUDGES = 1000
+_POSTED = "idiolect_posted"
 _NUDGE_SECONDS = 3600
 
 
@@ -76,6 +78,15 @@ def queued_arguments(redis: Redis, queue: str) -> list[list[str]]:
     return [json.loads(base64.b64decode(json.loads(message)["body"]))[0] for message in messages]
 
 
+def oldest_age(redis: Redis, queue: str) -> float:
+    """Seconds for which the message that comes next has waited; 0 where none does."""
+    message = redis.lindex(queue_key(queue), -1)
+    if message is None:
+        return 0.0
+    posted = json.loads(message).get("headers", {}).get(_POSTED)
+    return max(0.0, time.time() - posted) if isinstance(posted, float) else 0.0
+
+
 def _message(task: str, arguments: list[str], queue: str) -> dict[str, Any]:
     number = str(uuid.uuid4())
     body = json.dumps([arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
@@ -83,7 +94,14 @@ def _message(task: str, arguments: list[str], queue: str) -> dict[str, Any]:
         "body": base64.b64encode(body.encode()).decode("ascii"),
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": {"lang": "py", "task": task, "id": number, "root_id": number, "retries": 0},
+        "headers": {
+            "lang": "py",
+            "task": task,
+            "id": number,
+            "root_id": number,
+            "retries": 0,
+            _POSTED: time.time(),
+        },
         "properties": {
             "correlation_id": number,
             "delivery_mode": 2,

@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass
 
 from redis import Redis
 
-from shared.errors import BusyError, NotFoundError, StoreError, UnavailableError
+from shared.errors import AsleepError, LimitedError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.layout import JobKey
 from shared.jobs.nudge import PREFIX
 from shared.store.base import Store
 
 QUEUE = "queue"
 ENGINE = "engine"
+VERIFIER = "verifier"
 RATE_LIMIT = "rate_limit"
 STORE = "store"
-CAUSES = (QUEUE, ENGINE, RATE_LIMIT, STORE)
+TRAINING = "training"
+CAUSES = (QUEUE, ENGINE, VERIFIER, RATE_LIMIT, TRAINING, STORE)
+ORACLE = "oracle"
 _WAITING_SECONDS = 30
 
 
@@ -25,8 +28,10 @@ class Stall:
     """A job in which nothing has moved.
 
     Attributes:
-        cause: ``queue`` (no worker takes it), ``engine`` (a service is gone or does not answer),
-            ``rate_limit`` (a service is there and too busy) or ``store`` (it can't be read or written).
+        cause: ``queue`` (no worker takes it), ``engine`` (a language model, or the student, is gone or does
+            not answer), ``verifier`` (the oracle can't be reached, or doesn't answer where no language model
+            takes part), ``rate_limit`` (an engine takes no more calls for now), ``training`` (somebody has an
+            engine's accelerator under a lease) or ``store`` (it can't be read or written).
         reason: in words. since: seconds since the epoch at which something last moved.
     """
 
@@ -50,7 +55,7 @@ def stall_of(store: Store, key: JobKey) -> Stall | None:
 
 def tell_wait(redis: Redis, key: JobKey, error: UnavailableError) -> None:
     """Say in Redis why work on the job waits; it is forgotten after a while. RedisError passes."""
-    told = json.dumps([_cause(error), str(error)[:400]])
+    told = json.dumps([cause_of(error), str(error)[:400]])
     redis.set(_waits(key), told, ex=_WAITING_SECONDS)
 
 
@@ -63,10 +68,14 @@ def wait_of(redis: Redis, key: JobKey) -> tuple[str, str] | None:
     return cause, reason
 
 
-def _cause(error: UnavailableError) -> str:
-    if isinstance(error, BusyError):
-        return RATE_LIMIT
-    return STORE if isinstance(error, StoreError) else ENGINE
+def cause_of(error: UnavailableError) -> str:
+    """Which cause an error speaks of."""
+    for kind, cause in ((AsleepError, TRAINING), (LimitedError, RATE_LIMIT), (StoreError, STORE)):
+        if isinstance(error, kind):
+            return cause
+    if error.service == ORACLE and (not error.reached or error.method == "Verify"):
+        return VERIFIER
+    return ENGINE
 
 
 def _waits(key: JobKey) -> str:

@@ -14,9 +14,11 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from shared.errors import FieldError, IdiolectError
+from shared.metering import metered_from_here
 from shared.metrics import ServiceMetrics
 from shared.rpc.malformed import Malformed, lenient
 from shared.rpc.status import code_of, trailers
+from shared.rpc.usage import usage_trailer
 from shared.tracing import continue_trace
 
 MESSAGE_BYTES = 4 << 20
@@ -58,15 +60,17 @@ class Door(aio.ServerInterceptor):
     async def call(self, method: str, context: Any) -> AsyncIterator[None]:
         """One call: counted, traced, and ended with a status that says what went wrong."""
         continue_trace(context.invocation_metadata() or ())
-        started = time.perf_counter()
+        meter, started = metered_from_here(), time.perf_counter()
         self._metrics.began(method)
         code = grpc.StatusCode.CANCELLED
         try:
             yield
+            if spent := usage_trailer(meter.usage):
+                context.set_trailing_metadata(spent)
             code = grpc.StatusCode.OK
         except IdiolectError as error:
             code = code_of(error)
-            await context.abort(code, str(error), trailers(error))
+            await context.abort(code, str(error), (*trailers(error), *usage_trailer(meter.usage)))
         except (asyncio.CancelledError, GeneratorExit, aio.AbortError):
             raise
         except Exception as error:  # noqa: BLE001 - the call fails, the service lives on
@@ -74,6 +78,7 @@ class Door(aio.ServerInterceptor):
             _LOG.exception("%s failed", method)
             await context.abort(code, f"a defect of the service: {type(error).__name__}: {error}")
         finally:
+            self._metrics.tokens(read=meter.usage.tokens_in, written=meter.usage.tokens_out)
             self._metrics.ended(method, code.name, time.perf_counter() - started)
 
 

@@ -5,7 +5,7 @@
 | FieldError, InputError | INVALID_ARGUMENT |
 | NotFoundError | NOT_FOUND |
 | MismatchError, DriftError | FAILED_PRECONDITION |
-| UnavailableError, BusyError, EngineLostError | UNAVAILABLE, with RetryInfo |
+| UnavailableError and all below it | UNAVAILABLE, with RetryInfo |
 | UnsupportedError | UNIMPLEMENTED |
 | BudgetError | RESOURCE_EXHAUSTED |
 | IntegrityError | DATA_LOSS |
@@ -30,6 +30,7 @@ DOMAIN = "idiolect"
 DETAILS = "grpc-status-details-bin"
 PUSHBACK = "grpc-retry-pushback-ms"
 RETRY_SECONDS = 1.0
+_LONGEST_PUSHBACK = 10.0
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 _CODES: tuple[tuple[type[IdiolectError], grpc.StatusCode], ...] = (
@@ -47,6 +48,7 @@ _CLASSES = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, IdiolectError)
 }
+_BUSY = {kind.__name__: kind for kind in (BusyError, errors.AsleepError, errors.LimitedError)}
 
 
 def code_of(error: IdiolectError) -> grpc.StatusCode:
@@ -59,7 +61,10 @@ def trailers(error: IdiolectError) -> Metadata:
     status = status_pb2.Status(code=code_of(error).value[0], message=str(error), details=_details(error))
     found: Metadata = ((DETAILS, status.SerializeToString()),)
     wait = retry_after(error)
-    return found if wait is None else (*found, (PUSHBACK, str(int(wait * 1000))))
+    if wait is None:
+        return found
+    # A client that would wait for long within one call couldn't say what it waits for.
+    return (*found, (PUSHBACK, str(int(wait * 1000)) if wait <= _LONGEST_PUSHBACK else "-1"))
 
 
 def retry_after(error: IdiolectError) -> float | None:
@@ -114,7 +119,10 @@ def error_of(failed: grpc.RpcError, whom: str = "") -> IdiolectError:
     trailing: Any = failed.trailing_metadata() or ()
     packed = dict(trailing).get(DETAILS)
     sent = _sent(status_pb2.Status.FromString(packed)) if isinstance(packed, bytes) else None
-    return sent or _from_code(code, said, f"{whom}: " if whom else "")
+    found = sent or _from_code(code, said, f"{whom}: " if whom else "")
+    if isinstance(found, errors.UnavailableError):
+        found.reached = sent is not None
+    return found
 
 
 def _sent(status: status_pb2.Status) -> IdiolectError | None:
@@ -130,8 +138,8 @@ def _rebuilt(reason: str, parts: dict[str, str], message: str) -> IdiolectError 
         return FieldError(parts["field"], parts["problem"], parts["cure"])
     if reason == "MismatchError":
         return MismatchError(parts["expected"], parts["served"])
-    if reason == "BusyError":
-        return BusyError(parts["reason"], float(parts["retry_after"]))
+    if reason in _BUSY:
+        return _BUSY[reason](parts["reason"], float(parts["retry_after"]))
     if reason == "DriftError":
         return DriftError(tuple(parts[str(place)] for place in range(len(parts))))
     kind = _CLASSES.get(reason)

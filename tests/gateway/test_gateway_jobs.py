@@ -23,6 +23,7 @@ from shared.jobs.config import JobConfig
 from shared.jobs.errands import Errand, fail
 from shared.jobs.layout import JobKey
 from shared.jobs.order import Operation
+from shared.jobs.stall import Stall, tell
 
 
 def many(count: int) -> bytes:
@@ -65,6 +66,16 @@ def test_a_job_is_told_what_it_will_cost(waiting_anna: httpx2.Client) -> None:
     projected = submit(waiting_anna, many(100)).json()["projected"]
     assert (projected["lines"], projected["oracle_tokens"]) == (100, 0)
     assert projected["input_tokens"] == len(many(100)) // 4
+
+
+def test_a_job_in_which_nothing_moves_says_why(
+    idle_gateway: RunningGateway, waiting_anna: httpx2.Client
+) -> None:
+    job = submit(waiting_anna, many(20)).json()["id"]
+    key = next(key for key in idle_gateway.desk.live() if key.job == job)
+    tell(idle_gateway.store, key, Stall("verifier", "the oracle is gone", 1.5))
+    shown = waiting_anna.get(f"/v1/jobs/{job}").json()["stall"]
+    assert shown == {"cause": "verifier", "reason": "the oracle is gone", "since": 1.5}
 
 
 def test_results_come_in_the_order_of_the_input(anna: httpx2.Client) -> None:

@@ -143,6 +143,7 @@ class House:
         operation: Operation = Operation.REFINE,
         tenant: str = "acme",
         lines_a_shard: int = 32,
+        budget: int | None = None,
         **config: Any,
     ) -> JobOrder:
         """An accepted job."""
@@ -151,7 +152,15 @@ class House:
         settings = JobConfig.of(config).to_json()
         digests = {"input.sha256": taken.sha256}
         order = JobOrder(
-            key, operation, settings, digests, taken.lines, taken.shards, time.time(), lines_a_shard
+            key,
+            operation,
+            settings,
+            digests,
+            taken.lines,
+            taken.shards,
+            time.time(),
+            lines_a_shard,
+            budget=budget,
         )
         assert accept(self.store, order)
         nudge(self.redis)

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from urllib.request import urlopen
 
 from house import LINES, House, Part, eventually
 
 from shared.jobs.interactive import Asked, ask
 from shared.jobs.order import JobOrder, JobState, Operation
-from shared.jobs.stall import stall_of
-
-STALLED = b'idiolect_jobs_stalled{cause="engine"} 1.0'
-
-
-def stall_cause(house: House, order: JobOrder) -> str | None:
-    stall = stall_of(house.store, order.key)
-    return None if stall is None else stall.cause
 
 
 def test_a_job_ends_with_the_bytes_of_a_run_in_one_process(
@@ -155,22 +146,6 @@ def test_a_line_that_kills_its_workers_is_found_and_recorded_as_failed(
     outcomes = [json.loads(record)["outcome"] for _, record in house.desk.results(order)]
     assert [place for place, outcome in enumerate(outcomes) if outcome == "failed"] == [20]
     assert len(outcomes) == 40
-
-
-def test_a_job_says_that_it_stands_still_because_an_engine_is_gone(
-    house: House, real_lines: list[bytes]
-) -> None:
-    ready = house.folder / "stalled.ready"
-    part = house.workers(IDIOLECT_PIPELINE_STALL="2", IDIOLECT_READY_FILE=str(ready))
-    house.named["oracle"].kill()
-    order = house.submit(real_lines[:8], Operation.VERIFY)
-    eventually(lambda: stall_cause(house, order) == "engine", "the stall in the job")
-    told = eventually(lambda: STALLED in urlopen(f"http://{ready.read_text()}/metrics").read(), "the metric")
-    house.named["oracle"].start()
-    end = house.end_of(order)
-    part.kill()
-    assert told
-    assert (end.state, stall_cause(house, order)) == (JobState.COMPLETED, None)
 
 
 def test_a_host_that_ends_gives_its_shards_back(house: House, lines: list[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from services.inference.openai.retrying import asked_wait, passing
 from services.inference.openai.settings import OpenAISettings
-from shared.errors import BusyError, FieldError, IdiolectError, UnavailableError
+from shared.errors import BusyError, FieldError, IdiolectError, LimitedError, UnavailableError
 
 if TYPE_CHECKING:
     import openai
@@ -24,6 +24,7 @@ _FIELDS = {
     "max_completion_tokens": "max_tokens",
 }
 _SHOWN = 300
+_LIMITED_SECONDS = 5.0
 
 
 class BrokenAnswerError(Exception):
@@ -92,6 +93,8 @@ def explained(
     if status is not None and 400 <= status < 500 and not passing(status, None):
         return _field_fault(error, field, place)
     lost, asked = _lost(error, status, place, attempts), asked_by(error)
+    if status == 429 and passing(status, getattr(error, "code", None)):
+        return LimitedError(lost, _LIMITED_SECONDS if asked is None else math.ceil(asked))
     return UnavailableError(lost) if asked is None else BusyError(lost, math.ceil(asked))
 
 

@@ -1,11 +1,13 @@
-"""Ends jobs: closes the open shards of a cancelled one, and says how a whole one ended."""
+"""Ends jobs: closes the open shards of one that is cancelled or out of budget, and says how it ended."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from services.pipeline.dispatch.leases import Leases
 from services.pipeline.work.segments import finished_lines, outcome_of
+from shared.jobs.budget import BudgetBook
 from shared.jobs.desk import JobDesk
 from shared.jobs.layout import ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, ShardOutcome
@@ -40,6 +42,17 @@ def finish(desk: JobDesk, order: JobOrder) -> None:
     """Say that all shards are decided, with the counts of their records."""
     leaves = (outcome for root in order.roots() for _, outcome in desk.leaves(order, root))
     cancelled = any(outcome is not None and outcome.fate is Fate.CANCELLED for outcome in leaves)
-    state = JobState.CANCELLED if cancelled else JobState.COMPLETED
+    counts = desk.progress(order).counts
+    end = JobEnd(JobState.CANCELLED if cancelled else JobState.COMPLETED, time.time(), counts)
+    if cancelled and desk.is_exhausted(order) and not desk.is_cancelled(order.key):
+        end = replace(end, state=JobState.FAILED, reason=_exhausted(desk, order, sum(counts.values())))
     desk.store.delete(order.key.progress)
-    desk.finish(order, JobEnd(state, time.time(), desk.progress(order).counts))
+    desk.finish(order, end)
+
+
+def _exhausted(desk: JobDesk, order: JobOrder, lines: int) -> str:
+    spent = BudgetBook(desk.store, order.key).read().bound
+    return (
+        f"budget: {order.budget} tokens of the oracle are not enough; {spent} were spent on {lines} of "
+        f"{order.lines} lines, which stay; give a larger budget, or send the rest as another job"
+    )

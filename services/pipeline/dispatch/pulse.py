@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 
 from redis import Redis, RedisError
 
+from services.pipeline.dispatch.causes import cause_of_waiting
+from shared.clients.under_way import Call
 from shared.errors import UnavailableError
 from shared.jobs.layout import JobKey
 from shared.jobs.nudge import PREFIX
@@ -16,6 +19,7 @@ from shared.jobs.stall import ENGINE, QUEUE, Stall, tell_wait, wait_of
 
 _LOG = logging.getLogger(__name__)
 _KEPT_SECONDS = 86_400
+_AWAITED_SECONDS = 10
 _RARELY_SECONDS = 1.0
 
 
@@ -40,6 +44,12 @@ class Pulse:
             with self._forgiving():
                 tell_wait(self._redis, self._key, error)
 
+    def awaits(self, call: Call, thinks: bool) -> None:
+        """A call has been under way for a while. `thinks`: the oracle uses a language model."""
+        told = [cause_of_waiting(call, thinks), f"the {call.service} does not answer {call.method}"]
+        with self._forgiving():
+            self._redis.set(_awaits(self._key), json.dumps(told), ex=_AWAITED_SECONDS)
+
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
         """Goes on without Redis."""
@@ -57,12 +67,15 @@ class Listener:
 
     def stall(self, key: JobKey, created: float, held: bool) -> Stall | None:
         """Why nothing moves in the job; None where something does. `held`: a worker is at it."""
-        moved = self._redis.get(_moved(key))
-        since = max(created, float(moved) if isinstance(moved, bytes) else 0.0)
+        moved, awaits = self._redis.mget(_moved(key), _awaits(key))
+        since = max(created, float(moved or 0))
         if time.time() - since < self._patience:
             return None
         if (waits := wait_of(self._redis, key)) is not None:
             return Stall(*waits, since)
+        if awaits is not None:
+            cause, reason = json.loads(awaits)
+            return Stall(cause, reason, since)
         if held:
             return Stall(ENGINE, "a worker waits for answers that don't come", since)
         return Stall(QUEUE, "no worker takes it", since)
@@ -70,3 +83,7 @@ class Listener:
 
 def _moved(key: JobKey) -> str:
     return f"{PREFIX}moved:{key.tenant}/{key.job}"
+
+
+def _awaits(key: JobKey) -> str:
+    return f"{PREFIX}awaits:{key.tenant}/{key.job}"

@@ -24,7 +24,7 @@ from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableE
 from shared.jobs.desk import JobDesk
 from shared.jobs.errands import waiting
 from shared.jobs.layout import LIVE, JobKey
-from shared.jobs.nudge import BULK, INTERACTIVE, post, queue_key, queued_arguments
+from shared.jobs.nudge import BULK, INTERACTIVE, oldest_age, post, queue_key, queued_arguments
 from shared.jobs.order import JobOrder, Operation
 from shared.jobs.stall import Stall, tell
 from shared.store import every_key
@@ -102,14 +102,16 @@ class Dispatcher:
 
     def backlog(self) -> Backlog:
         """What waits; no depths where Redis is away."""
+        names = (BULK, INTERACTIVE)
         try:
-            depths = {name: int(self._redis.llen(queue_key(name))) for name in (BULK, INTERACTIVE)}
+            depths = {name: int(self._redis.llen(queue_key(name))) for name in names}
+            waited = {name: oldest_age(self._redis, name) for name in names}
         except RedisError:
-            depths = {}
+            depths, waited = {}, {}
         opened = self._opened
         ages = [time.time() - job.order.created for job in opened.values()]
         stalled = Counter(stall.cause for stall in self._stalls.values())
-        return Backlog(depths, len(opened), max(ages, default=0.0), dict(stalled))
+        return Backlog(depths, waited, len(opened), max(ages, default=0.0), dict(stalled))
 
     def _open(self, key: JobKey) -> _Job | None:
         """The job if there is work to give out; a job that breaks here must not keep others waiting."""
@@ -126,7 +128,7 @@ class Dispatcher:
         if job is None or self._is_over(key):
             return None
         order = job.order
-        if self._desk.is_cancelled(key):
+        if self._desk.is_cancelled(key) or self._desk.is_exhausted(order):
             if close_cancelled(self._desk, self._leases, order):
                 finish(self._desk, order)
             return None

@@ -5,32 +5,47 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from services.pipeline.metrics import WorkMetrics
 from services.pipeline.work.engines import Engines
-from services.pipeline.work.lines import given_lines
-from services.pipeline.work.operations import line_work, needs_profile
+from services.pipeline.work.lines import Line, given_lines
+from services.pipeline.work.operations import line_work, needs_profile, strategy_of
 from services.pipeline.work.patience import Patience
 from shared.domain import StudentProfile
 from shared.errors import FieldError, IdiolectError
 from shared.jobs.config import JobConfig
 from shared.jobs.interactive import Answer, Asked
+from shared.jobs.stall import cause_of
+from shared.jsonl import RawLine
+from shared.metering import metered
 
 _PATIENCE_SECONDS = 10.0
 
 
-def answered(asked: Asked, engines: Engines, at_once: int) -> Answer:
+def answered(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) -> Answer:
     """What becomes of the lines; the error that ended the work, where one did."""
     try:
-        return _worked(asked, engines, at_once)
+        return _worked(asked, engines, at_once, metrics)
     except IdiolectError as error:
         return Answer(problem=str(error), kind=type(error).__name__)
 
 
-def _worked(asked: Asked, engines: Engines, at_once: int) -> Answer:
+def _worked(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) -> Answer:
     config = JobConfig.of(asked.config)
     work = line_work(asked.operation, config, engines, _profile(asked, config, engines))
     patience, stop = Patience(_PATIENCE_SECONDS), threading.Event()
+    strategy = strategy_of(asked.operation, config.scorer)
+
+    def one(raw: RawLine) -> Line:
+        with metrics.in_flight(strategy), metered() as meter:
+            try:
+                line = patience.through(lambda: work.work(raw), stop, lambda e: metrics.retried(cause_of(e)))
+            finally:
+                metrics.spent(meter.usage)
+        metrics.settled(strategy, line.outcome)
+        return line
+
     with ThreadPoolExecutor(at_once, thread_name_prefix="line") as pool:
-        lines = pool.map(lambda raw: patience.through(lambda: work.work(raw), stop), given_lines(asked.lines))
+        lines = pool.map(one, given_lines(asked.lines))
         return Answer([(line.number, line.outcome, line.record, line.error) for line in lines])
 
 

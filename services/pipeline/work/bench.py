@@ -15,6 +15,7 @@ from services.pipeline.export.running import run
 from services.pipeline.metrics import WorkMetrics, work_metrics
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.work.answer import answered
+from services.pipeline.work.awaiting import told_what_is_awaited
 from services.pipeline.work.engines import Engines
 from services.pipeline.work.operations import MakeWork, line_work
 from services.pipeline.work.patience import Patience
@@ -86,7 +87,7 @@ class Bench:
         if asked is None:
             return
         with self._metrics.stage("answer"), Engines(self._settings.targets()) as engines:
-            told = answered(asked, engines, self._settings.pipeline_in_flight)
+            told = answered(asked, engines, self._settings.pipeline_in_flight, self._metrics)
         answer(self._redis, number, told)
 
     def _open(self, key: JobKey) -> JobOrder | None:
@@ -117,7 +118,11 @@ class Bench:
         """Does the work; what nobody can mend ends the job, what passes is left for later."""
         stage = part if part == PREPARE else "shard"
         try:
-            with self._metrics.stage(stage), Engines(self._settings.targets()) as engines:
+            with (
+                self._metrics.stage(stage),
+                Engines(self._settings.targets()) as engines,
+                told_what_is_awaited(Pulse(self._redis, order.key), engines),
+            ):
                 work(engines)
         except UnavailableError as error:
             _LOG.warning("%s of job %s waits: %s", part, order.key.job, error)

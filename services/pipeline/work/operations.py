@@ -8,12 +8,14 @@ from typing import Protocol
 
 from services.pipeline.assembly import RunSettings, ScorerKind, generating_there, over_services, run_config
 from services.pipeline.conveyor import Settled, Workshop, settle
+from services.pipeline.metrics import work_metrics
 from services.pipeline.refinement.draft import Draft
 from services.pipeline.refinement.selection import failed
 from services.pipeline.refinement.settings import SearchSettings
 from services.pipeline.scoring import Scorable, Speaker, score_line, score_pairs, to_scorable
 from services.pipeline.work.engines import Engines
 from services.pipeline.work.lines import BAD, Line
+from services.pipeline.work.timed import TimedRefiner
 from shared.clients.student import ProfileScorer
 from shared.domain import Refinement, ScorerInfo, StudentProfile, TokenScores, Trajectory
 from shared.errors import FieldError, UnavailableError
@@ -69,6 +71,13 @@ def needs_profile(operation: Operation, config: JobConfig) -> bool:
     return operation is Operation.SCORE and config.scorer == "proxy"
 
 
+def strategy_of(operation: Operation, scorer: str) -> str:
+    """The arm that an operation makes, for metrics; its own name where it makes no trajectories."""
+    if operation is Operation.REFINE:
+        return "oracle_refined" if scorer == "none" else "style_aligned"
+    return "native" if operation is Operation.ROLL_OUT else operation.value
+
+
 def run_settings(config: JobConfig, engines: Engines, profile: StudentProfile | None) -> RunSettings:
     """The settings of the run in process that would write the same records."""
     engine, model = generating_there(engines.student) if config.generate else ("transformers", None)
@@ -103,7 +112,8 @@ def _refining(config: JobConfig, engines: Engines, profile: StudentProfile | Non
     settings = run_settings(config, engines, profile)
     assembly = over_services(settings, engines.student, engines.oracle, profile)
     provenance = assembly.provenance(run_config(settings, _reading(config)), config.seed)
-    return Refining(Workshop(assembly.refiner, provenance, parser(_reading(config))), assembly.identity())
+    refiner = TimedRefiner.around(assembly.refiner, work_metrics())
+    return Refining(Workshop(refiner, provenance, parser(_reading(config))), assembly.identity())
 
 
 @dataclass(frozen=True, slots=True)

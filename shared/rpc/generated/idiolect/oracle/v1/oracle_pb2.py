@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shared.rpc.generated.idiolect.types.v1 import types_pb2 as idiolect_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fidiolect/oracle/v1/oracle.proto\x12\x12idiolect.oracle.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1didiolect/types/v1/types.proto\"\x10\n\x0eGetInfoRequest\"\x9c\x02\n\x0fGetInfoResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.ModelInfo\x12\x35\n\x08locators\x18\x02 \x03(\x0b\x32#.idiolect.oracle.v1.WeightedLocator\x12\x11\n\trewriters\x18\x03 \x03(\t\x12\x0e\n\x06judges\x18\x04 \x01(\x08\x12\x0f\n\x07rewards\x18\x05 \x01(\x08\x12\x41\n\x07prompts\x18\x06 \x03(\x0b\x32\x30.idiolect.oracle.v1.GetInfoResponse.PromptsEntry\x1a.\n\x0cPromptsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\x0fWeightedLocator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"O\n\rVerifyRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\x04gold\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_gold\"=\n\x0eVerifyResponse\x12+\n\x07verdict\x18\x01 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\"\xbc\x01\n\rLocateRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x31\n\ntrajectory\x18\x02 \x01(\x0b\x32\x1d.idiolect.types.v1.Trajectory\x12+\n\x07verdict\x18\x03 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\x12\x35\n\x08locators\x18\x04 \x03(\x0b\x32#.idiolect.oracle.v1.WeightedLocator\"A\n\x0eLocateResponse\x12/\n\tdiagnosis\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.Diagnosis\"\xae\x02\n\x0eRewriteRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x10\n\x08rewriter\x18\x02 \x01(\t\x12\x31\n\ntrajectory\x18\x03 \x01(\x0b\x32\x1d.idiolect.types.v1.Trajectory\x12+\n\x07verdict\x18\x04 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\x12/\n\tdiagnosis\x18\x05 \x01(\x0b\x32\x1c.idiolect.types.v1.Diagnosis\x12\x37\n\x07profile\x18\x06 \x01(\x0b\x32!.idiolect.types.v1.StudentProfileH\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x10\n\x08\x65xamples\x18\x08 \x03(\tB\n\n\x08_profile\"B\n\x0fRewriteResponse\x12/\n\tcandidate\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.Candidate\"m\n\x15JudgeRetentionRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06native\x18\x03 \x01(\t\x12\x0f\n\x07refined\x18\x04 \x01(\t\x12\x0c\n\x04seed\x18\x05 \x01(\x04\"]\n\x16JudgeRetentionResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\r\n\x05votes\x18\x02 \x01(\r\x12\x12\n\nunreadable\x18\x03 \x01(\r\x12\x11\n\trationale\x18\x04 \x01(\t\"D\n\rRewardRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"M\n\x0eRewardResponse\x12\x0e\n\x06reward\x18\x01 \x01(\x01\x12+\n\x05model\x18\x02 \x01(\x0b\x32\x1c.idiolect.types.v1.ModelInfo\"j\n\x0cSleepRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\x08lease_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_lease_id\"Q\n\rSleepResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0bWakeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x0e\n\x0cWakeResponse2\xae\x05\n\rOracleService\x12R\n\x07GetInfo\x12\".idiolect.oracle.v1.GetInfoRequest\x1a#.idiolect.oracle.v1.GetInfoResponse\x12O\n\x06Verify\x12!.idiolect.oracle.v1.VerifyRequest\x1a\".idiolect.oracle.v1.VerifyResponse\x12O\n\x06Locate\x12!.idiolect.oracle.v1.LocateRequest\x1a\".idiolect.oracle.v1.LocateResponse\x12T\n\x07Rewrite\x12\".idiolect.oracle.v1.RewriteRequest\x1a#.idiolect.oracle.v1.RewriteResponse0\x01\x12g\n\x0eJudgeRetention\x12).idiolect.oracle.v1.JudgeRetentionRequest\x1a*.idiolect.oracle.v1.JudgeRetentionResponse\x12O\n\x06Reward\x12!.idiolect.oracle.v1.RewardRequest\x1a\".idiolect.oracle.v1.RewardResponse\x12L\n\x05Sleep\x12 .idiolect.oracle.v1.SleepRequest\x1a!.idiolect.oracle.v1.SleepResponse\x12I\n\x04Wake\x12\x1f.idiolect.oracle.v1.WakeRequest\x1a .idiolect.oracle.v1.WakeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fidiolect/oracle/v1/oracle.proto\x12\x12idiolect.oracle.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1didiolect/types/v1/types.proto\"\x10\n\x0eGetInfoRequest\"\x9c\x02\n\x0fGetInfoResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.ModelInfo\x12\x35\n\x08locators\x18\x02 \x03(\x0b\x32#.idiolect.oracle.v1.WeightedLocator\x12\x11\n\trewriters\x18\x03 \x03(\t\x12\x0e\n\x06judges\x18\x04 \x01(\x08\x12\x0f\n\x07rewards\x18\x05 \x01(\x08\x12\x41\n\x07prompts\x18\x06 \x03(\x0b\x32\x30.idiolect.oracle.v1.GetInfoResponse.PromptsEntry\x1a.\n\x0cPromptsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\x0fWeightedLocator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"O\n\rVerifyRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\x04gold\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_gold\"=\n\x0eVerifyResponse\x12+\n\x07verdict\x18\x01 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\"\xbc\x01\n\rLocateRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x31\n\ntrajectory\x18\x02 \x01(\x0b\x32\x1d.idiolect.types.v1.Trajectory\x12+\n\x07verdict\x18\x03 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\x12\x35\n\x08locators\x18\x04 \x03(\x0b\x32#.idiolect.oracle.v1.WeightedLocator\"j\n\x0eLocateResponse\x12/\n\tdiagnosis\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.Diagnosis\x12\'\n\x05usage\x18\x02 \x01(\x0b\x32\x18.idiolect.types.v1.Usage\"\xae\x02\n\x0eRewriteRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x10\n\x08rewriter\x18\x02 \x01(\t\x12\x31\n\ntrajectory\x18\x03 \x01(\x0b\x32\x1d.idiolect.types.v1.Trajectory\x12+\n\x07verdict\x18\x04 \x01(\x0b\x32\x1a.idiolect.types.v1.Verdict\x12/\n\tdiagnosis\x18\x05 \x01(\x0b\x32\x1c.idiolect.types.v1.Diagnosis\x12\x37\n\x07profile\x18\x06 \x01(\x0b\x32!.idiolect.types.v1.StudentProfileH\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x10\n\x08\x65xamples\x18\x08 \x03(\tB\n\n\x08_profile\"k\n\x0fRewriteResponse\x12/\n\tcandidate\x18\x01 \x01(\x0b\x32\x1c.idiolect.types.v1.Candidate\x12\'\n\x05usage\x18\x02 \x01(\x0b\x32\x18.idiolect.types.v1.Usage\"m\n\x15JudgeRetentionRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06native\x18\x03 \x01(\t\x12\x0f\n\x07refined\x18\x04 \x01(\t\x12\x0c\n\x04seed\x18\x05 \x01(\x04\"\x86\x01\n\x16JudgeRetentionResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\r\n\x05votes\x18\x02 \x01(\r\x12\x12\n\nunreadable\x18\x03 \x01(\r\x12\x11\n\trationale\x18\x04 \x01(\t\x12\'\n\x05usage\x18\x05 \x01(\x0b\x32\x18.idiolect.types.v1.Usage\"D\n\rRewardRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"M\n\x0eRewardResponse\x12\x0e\n\x06reward\x18\x01 \x01(\x01\x12+\n\x05model\x18\x02 \x01(\x0b\x32\x1c.idiolect.types.v1.ModelInfo\"j\n\x0cSleepRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\x08lease_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_lease_id\"Q\n\rSleepResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0bWakeRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x0e\n\x0cWakeResponse2\xae\x05\n\rOracleService\x12R\n\x07GetInfo\x12\".idiolect.oracle.v1.GetInfoRequest\x1a#.idiolect.oracle.v1.GetInfoResponse\x12O\n\x06Verify\x12!.idiolect.oracle.v1.VerifyRequest\x1a\".idiolect.oracle.v1.VerifyResponse\x12O\n\x06Locate\x12!.idiolect.oracle.v1.LocateRequest\x1a\".idiolect.oracle.v1.LocateResponse\x12T\n\x07Rewrite\x12\".idiolect.oracle.v1.RewriteRequest\x1a#.idiolect.oracle.v1.RewriteResponse0\x01\x12g\n\x0eJudgeRetention\x12).idiolect.oracle.v1.JudgeRetentionRequest\x1a*.idiolect.oracle.v1.JudgeRetentionResponse\x12O\n\x06Reward\x12!.idiolect.oracle.v1.RewardRequest\x1a\".idiolect.oracle.v1.RewardResponse\x12L\n\x05Sleep\x12 .idiolect.oracle.v1.SleepRequest\x1a!.idiolect.oracle.v1.SleepResponse\x12I\n\x04Wake\x12\x1f.idiolect.oracle.v1.WakeRequest\x1a .idiolect.oracle.v1.WakeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,27 +51,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATEREQUEST']._serialized_start=650
   _globals['_LOCATEREQUEST']._serialized_end=838
   _globals['_LOCATERESPONSE']._serialized_start=840
-  _globals['_LOCATERESPONSE']._serialized_end=905
-  _globals['_REWRITEREQUEST']._serialized_start=908
-  _globals['_REWRITEREQUEST']._serialized_end=1210
-  _globals['_REWRITERESPONSE']._serialized_start=1212
-  _globals['_REWRITERESPONSE']._serialized_end=1278
-  _globals['_JUDGERETENTIONREQUEST']._serialized_start=1280
-  _globals['_JUDGERETENTIONREQUEST']._serialized_end=1389
-  _globals['_JUDGERETENTIONRESPONSE']._serialized_start=1391
-  _globals['_JUDGERETENTIONRESPONSE']._serialized_end=1484
-  _globals['_REWARDREQUEST']._serialized_start=1486
-  _globals['_REWARDREQUEST']._serialized_end=1554
-  _globals['_REWARDRESPONSE']._serialized_start=1556
-  _globals['_REWARDRESPONSE']._serialized_end=1633
-  _globals['_SLEEPREQUEST']._serialized_start=1635
-  _globals['_SLEEPREQUEST']._serialized_end=1741
-  _globals['_SLEEPRESPONSE']._serialized_start=1743
-  _globals['_SLEEPRESPONSE']._serialized_end=1824
-  _globals['_WAKEREQUEST']._serialized_start=1826
-  _globals['_WAKEREQUEST']._serialized_end=1857
-  _globals['_WAKERESPONSE']._serialized_start=1859
-  _globals['_WAKERESPONSE']._serialized_end=1873
-  _globals['_ORACLESERVICE']._serialized_start=1876
-  _globals['_ORACLESERVICE']._serialized_end=2562
+  _globals['_LOCATERESPONSE']._serialized_end=946
+  _globals['_REWRITEREQUEST']._serialized_start=949
+  _globals['_REWRITEREQUEST']._serialized_end=1251
+  _globals['_REWRITERESPONSE']._serialized_start=1253
+  _globals['_REWRITERESPONSE']._serialized_end=1360
+  _globals['_JUDGERETENTIONREQUEST']._serialized_start=1362
+  _globals['_JUDGERETENTIONREQUEST']._serialized_end=1471
+  _globals['_JUDGERETENTIONRESPONSE']._serialized_start=1474
+  _globals['_JUDGERETENTIONRESPONSE']._serialized_end=1608
+  _globals['_REWARDREQUEST']._serialized_start=1610
+  _globals['_REWARDREQUEST']._serialized_end=1678
+  _globals['_REWARDRESPONSE']._serialized_start=1680
+  _globals['_REWARDRESPONSE']._serialized_end=1757
+  _globals['_SLEEPREQUEST']._serialized_start=1759
+  _globals['_SLEEPREQUEST']._serialized_end=1865
+  _globals['_SLEEPRESPONSE']._serialized_start=1867
+  _globals['_SLEEPRESPONSE']._serialized_end=1948
+  _globals['_WAKEREQUEST']._serialized_start=1950
+  _globals['_WAKEREQUEST']._serialized_end=1981
+  _globals['_WAKERESPONSE']._serialized_start=1983
+  _globals['_WAKERESPONSE']._serialized_end=1997
+  _globals['_ORACLESERVICE']._serialized_start=2000
+  _globals['_ORACLESERVICE']._serialized_end=2686
 # @@protoc_insertion_point(module_scope)

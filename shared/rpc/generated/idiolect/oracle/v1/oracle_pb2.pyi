@@ -237,18 +237,24 @@ class LocateResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DIAGNOSIS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def diagnosis(self) -> _types_pb2.Diagnosis:
         """The diagnosis."""
+
+    @_builtins.property
+    def usage(self) -> _types_pb2.Usage:
+        """What the locators' language model read and wrote; nothing by rules."""
 
     def __init__(
         self,
         *,
         diagnosis: _types_pb2.Diagnosis | None = ...,
+        usage: _types_pb2.Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["diagnosis", b"diagnosis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["diagnosis", b"diagnosis", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["diagnosis", b"diagnosis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["diagnosis", b"diagnosis", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -323,18 +329,24 @@ class RewriteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CANDIDATE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def candidate(self) -> _types_pb2.Candidate:
         """The candidate."""
+
+    @_builtins.property
+    def usage(self) -> _types_pb2.Usage:
+        """What the call has read and written so far; the trailing metadata hold the whole."""
 
     def __init__(
         self,
         *,
         candidate: _types_pb2.Candidate | None = ...,
+        usage: _types_pb2.Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,6 +400,7 @@ class JudgeRetentionResponse(_message.Message):
     VOTES_FIELD_NUMBER: _builtins.int
     UNREADABLE_FIELD_NUMBER: _builtins.int
     RATIONALE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """Mean score, 1 (another solution) to 5 (the same)."""
     votes: _builtins.int
@@ -396,6 +409,10 @@ class JudgeRetentionResponse(_message.Message):
     """Number of votes that could not be read."""
     rationale: _builtins.str
     """Why, in the words of the median vote."""
+    @_builtins.property
+    def usage(self) -> _types_pb2.Usage:
+        """What the judge read and wrote."""
+
     def __init__(
         self,
         *,
@@ -403,10 +420,11 @@ class JudgeRetentionResponse(_message.Message):
         votes: _builtins.int = ...,
         unreadable: _builtins.int = ...,
         rationale: _builtins.str = ...,
+        usage: _types_pb2.Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rationale", b"rationale", "score", b"score", "unreadable", b"unreadable", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rationale", b"rationale", "score", b"score", "unreadable", b"unreadable", "usage", b"usage", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,7 +30,8 @@ class OracleServiceStub:
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     def __init__(self, channel):
@@ -86,7 +87,8 @@ class OracleServiceServicer:
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     def GetInfo(self, request, context):
@@ -201,7 +203,8 @@ class OracleService:
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     @staticmethod

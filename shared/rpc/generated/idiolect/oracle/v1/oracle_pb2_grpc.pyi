@@ -31,7 +31,8 @@ class OracleServiceStub:
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     @_typing.overload
@@ -61,7 +62,8 @@ class OracleServiceAsyncStub(OracleServiceStub):
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -87,7 +89,8 @@ class OracleServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every call but GetInfo, Sleep and Wake names the oracle that it expects by digest; another one is
     FAILED_PRECONDITION. Errors carry google.rpc.ErrorInfo, and BadRequest where one field is at fault. UNAVAILABLE
-    comes with RetryInfo and may be tried again. A message holds at most 4 MB.
+    comes with RetryInfo and may be tried again. A message holds at most 4 MB. A call that spent tokens ends, well
+    or not, with idiolect.types.v1.Usage in the trailing metadata `idiolect-usage-bin`.
     """
 
     @_abc_1.abstractmethod

@@ -707,3 +707,29 @@ class Failure(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__field) -> _WhichOneofReturnType__field | None: ...
 
 Global___Failure: _TypeAlias = Failure  # noqa: Y015
+
+@_typing.final
+class Usage(_message.Message):
+    """Tokens that a language model read and wrote for one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_IN_FIELD_NUMBER: _builtins.int
+    TOKENS_OUT_FIELD_NUMBER: _builtins.int
+    tokens_in: _builtins.int
+    """Tokens that were read; a prompt counts once, however many samples were drawn from it."""
+    tokens_out: _builtins.int
+    """Tokens that were written."""
+    def __init__(
+        self,
+        *,
+        tokens_in: _builtins.int = ...,
+        tokens_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens_in", b"tokens_in", "tokens_out", b"tokens_out"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Usage: _TypeAlias = Usage  # noqa: Y015
