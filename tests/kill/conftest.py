@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
-from street import Account, Street
+from street import LINES, LONG, Account, Street
 
 from shared.jobs.order import JobOrder
 
-LONG = "IDIOLECT_TEST_KILL" in os.environ
-LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "2000" if LONG else "240"))
 DEMO = Path(__file__).parents[2] / "data" / "demo" / "gpt3_6b.jsonl"
 
 

@@ -22,6 +22,8 @@ from services.pipeline.work.segments import finished_lines
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder
 
+LONG = "IDIOLECT_TEST_KILL" in os.environ
+LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "2000" if LONG else "240"))
 NDJSON = {"Content-Type": "application/x-ndjson"}
 WIRE = Path(__file__).parent / "wire.py"
 RESUMED_SECONDS = 60.0

@@ -12,9 +12,8 @@ import uuid
 
 import httpx2
 import pytest
-from conftest import LONG
 from house import eventually
-from street import NDJSON, Account, Street, cut, full
+from street import LONG, NDJSON, Account, Street, cut, full
 
 from shared.jobs.order import JobOrder
 
