@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vllm check bench bench-engines proto
+.PHONY: help setup demo test test-kill test-vllm check bench bench-engines bench-gateway proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -33,6 +33,11 @@ test: export TOKENIZERS_PARALLELISM = false
 test: $(READY) ## every test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+test-kill: export OMP_NUM_THREADS = 1
+test-kill: export TOKENIZERS_PARALLELISM = false
+test-kill: $(READY) ## kill -9 of every part, lost memory, full disk, cut network: half an hour
+	IDIOLECT_TEST_KILL=1 $(BIN)/python -m pytest tests/kill $(ARGS)
+
 test-vllm: $(VLLM)/.ready ## the vLLM engine on a CPU, on the real thing, in a venv of its own
 	$(VLLM)/bin/python -m pytest -q tests/vllm tests/services/test_student_contract.py -k "vllm" $(ARGS)
 
@@ -59,6 +64,10 @@ proto: $(READY) ## generate shared/rpc/generated from proto/
 
 bench: $(READY) ## every benchmark against its bar
 	$(BIN)/python -m bench.collect
+
+bench-gateway: $(READY) ## the benchmarks of gateway and queue
+	$(BIN)/python -m bench.collect gateway_path_scripted gateway_accepted gateway_small_request \
+		gateway_fairness million
 
 bench-engines: $(READY) ## the benchmarks of the engines alone, about an hour
 	$(BIN)/python -m bench.collect generate_grpc_over_bare_scripted generate_grpc_over_bare_transformers \
