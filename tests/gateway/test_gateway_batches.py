@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asking import jsonl, trajectory
 from desk_worker import DeskWorker
+from gateway_asking import jsonl, trajectory
 from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
 from openai.types import Batch
 from running_gateway import ANNA, RunningGateway

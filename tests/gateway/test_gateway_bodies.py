@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import zstandard
-from asking import NDJSON, code_of
+from gateway_asking import NDJSON, code_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running_gateway import RunningGateway

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from asking import NDJSON, code_of, eventually, jsonl, trajectory, upload
 from engines import Engines
+from gateway_asking import NDJSON, code_of, eventually, jsonl, trajectory, upload
 from running_gateway import ANNA, BERT, KEYS, RunningGateway
 from served import Served, scripted
 

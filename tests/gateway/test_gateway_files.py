@@ -7,7 +7,7 @@ import gzip
 import httpx2
 import pytest
 import zstandard
-from asking import code_of, upload
+from gateway_asking import code_of, upload
 from running_gateway import BERT, RunningGateway
 
 BOUNDARY = "xxboundaryxx"

@@ -12,8 +12,8 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from asking import NDJSON, code_of, ended, eventually, jsonl, rows, submit, trajectory, upload
 from desk_worker import DeskWorker
+from gateway_asking import NDJSON, code_of, ended, eventually, jsonl, rows, submit, trajectory, upload
 from running_gateway import RunningGateway
 
 from services.gateway.accepting import Claim, Wish, stored

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from asking import code_of, eventually, jsonl, submit, trajectory, upload
+from gateway_asking import code_of, eventually, jsonl, submit, trajectory, upload
 from running_gateway import KEYS, RunningGateway
 
 from services.gateway.auth import digest_of_key, new_key, read_keys

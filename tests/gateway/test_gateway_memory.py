@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
-from asking import NDJSON, jsonl, trajectory
+from gateway_asking import NDJSON, jsonl, trajectory
 
 MEBIBYTE = 1 << 20
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pyarrow.parquet as pq
 import pytest
-from asking import NDJSON, ended, eventually, rows, submit, upload
+from gateway_asking import NDJSON, ended, eventually, rows, submit, upload
 from house import House
 from openai import OpenAI
 from running_gateway import ANNA, KEYS, RunningGateway

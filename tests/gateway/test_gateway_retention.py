@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from asking import jsonl, trajectory, upload
+from gateway_asking import jsonl, trajectory, upload
 from running_gateway import RunningGateway
 from test_gateway_keys import key_file
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from asking import Made, code_of, ended, jsonl, trajectory
 from desk_worker import DeskWorker
+from gateway_asking import Made, code_of, ended, jsonl, trajectory
 from running_gateway import RunningGateway
 from test_gateway_keys import key_file
 

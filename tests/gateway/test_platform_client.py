@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from answering_server import Answer, AnsweringServer
-from asking import jsonl, trajectory
 from cutting import CuttingWay
 from desk_worker import DeskWorker
 from engines import Engines
+from gateway_asking import jsonl, trajectory
 from running_gateway import ANNA, KEYS, RunningGateway
 
 from services.gateway.errors import respond

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faulty import Faulty, served
+from faulty_endpoint import Faulty, served
 from servers import free_port, made_servable, running
 
 from services.inference.checkpoint import Checkpoint, load_checkpoint

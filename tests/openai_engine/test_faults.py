@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from asking import PROMPT, quick, samples, with_engine
-from faulty import Faulty, Hang, Raw, Refusal, Streamed, served
+from endpoint_asking import PROMPT, quick, samples, with_engine
+from faulty_endpoint import Faulty, Hang, Raw, Refusal, Streamed, served
 
 from shared.domain.model import Message, Prompt
 from shared.errors import BusyError, FieldError, UnavailableError, UnsupportedError

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import PROMPT, quick, with_engine
-from faulty import Computed, Faulty, Refusal
+from endpoint_asking import PROMPT, quick, with_engine
+from faulty_endpoint import Computed, Faulty, Refusal
 
 from services.inference.checkpoint import Checkpoint
 from services.inference.openai.engine import OpenAIEngine

@@ -4,8 +4,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from asking import quick, samples, with_engine
-from faulty import Faulty
+from endpoint_asking import quick, samples, with_engine
+from faulty_endpoint import Faulty
 
 from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.retrying import asked_wait, wait_before

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from asking import PROMPT, quick, samples, with_engine
-from faulty import Faulty, Hang, Refusal, Streamed
+from endpoint_asking import PROMPT, quick, samples, with_engine
+from faulty_endpoint import Faulty, Hang, Refusal, Streamed
 
 from services.inference.openai.engine import OpenAIEngine
 from services.inference.openai.spending import Spent

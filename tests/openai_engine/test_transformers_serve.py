@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import PROMPT, samples, with_engine
+from endpoint_asking import PROMPT, samples, with_engine
 
 from services.inference.base import LanguageModel
 from services.inference.checkpoint import Checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import PROMPT, samples, with_engine
+from endpoint_asking import PROMPT, samples, with_engine
 
 from services.inference.checkpoint import Checkpoint
 from services.inference.openai.endpoint import Call, Endpoint

@@ -58,3 +58,10 @@ def test_no_function_is_longer_than_60_lines() -> None:
 
 def test_no_file_has_a_vague_name() -> None:
     assert [named(path) for path in TRACKED if path.name in VAGUE] == []
+
+
+def test_no_two_modules_of_the_tests_share_a_name() -> None:
+    # They are imported by name alone, from whichever folder comes first on the path.
+    named_alone = [path.name for path in CODE if path.is_relative_to(ROOT / "tests")]
+    several = {name for name in named_alone if named_alone.count(name) > 1}
+    assert several <= {"conftest.py", "__init__.py"}

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from conftest import BUCKET
-from faulty import never_answering, proxied
+from faulty_server import never_answering, proxied
 
 from shared.errors import UnavailableError
 from shared.store import S3Limits, open_store

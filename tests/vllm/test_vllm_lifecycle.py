@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from asking import PROMPT, samples, write_adapter
+from vllm_asking import PROMPT, samples, write_adapter
 
 from services.inference.vllm.model import VllmModel
 from services.inference.vllm.settings import VllmSettings

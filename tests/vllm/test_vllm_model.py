@@ -7,7 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from asking import PROBLEM, PROMPT, SOLUTION, samples, texts, write_adapter
+from vllm_asking import PROBLEM, PROMPT, SOLUTION, samples, texts, write_adapter
 
 from services.inference.base import LanguageModel
 from services.inference.checkpoint import Checkpoint, load_checkpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import PROBLEM
 from test_vllm_lifecycle import SMALL
+from vllm_asking import PROBLEM
 
 from services.inference.base import RewardModel
 from services.inference.checkpoint import find_folder
