@@ -19,8 +19,8 @@ from services.inference.base import LanguageModel
 from shared.clients.student import StudentClient
 from shared.jobs.order import JobOrder, JobState, Operation
 from shared.jobs.stall import stall_of
-from tests.openai_engine.faulty import Faulty, Refusal
-from tests.openai_engine.faulty import served as answering
+from tests.openai_engine.faulty_endpoint import Faulty, Refusal
+from tests.openai_engine.faulty_endpoint import served as answering
 
 PROBLEM = json.dumps({"id": "p", "problem": "What is 3 + 4?", "gold": "7"}).encode()
 
