@@ -6,7 +6,7 @@
 | idiolect_trajectories_in_flight | gauge | strategy |
 | idiolect_stage_duration_seconds | histogram | stage |
 | idiolect_shards_total | counter | state: commit, split, cancelled, given_back |
-| idiolect_retries_total | counter: calls that are tried again | cause |
+| idiolect_retries_total | counter: calls and tasks that are tried again | cause |
 | idiolect_oracle_tokens_total | counter: what the oracle's model spent on lines | direction: in, out |
 | idiolect_style_drift_nats | histogram: of changed trajectories, a token | - |
 | idiolect_utility | histogram: of changed trajectories | - |

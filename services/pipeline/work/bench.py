@@ -28,6 +28,7 @@ from shared.jobs.interactive import answer, question
 from shared.jobs.layout import JobKey, ShardId
 from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import JobEnd, JobOrder, JobState
+from shared.jobs.stall import cause_of
 from shared.store import open_store
 
 _LOG = logging.getLogger(__name__)
@@ -126,15 +127,21 @@ class Bench:
                 work(engines)
         except UnavailableError as error:
             _LOG.warning("%s of job %s waits: %s", part, order.key.job, error)
-            Pulse(self._redis, order.key).waits(error)
+            self._waits(Pulse(self._redis, order.key), error)
             self._pause(order.key, part)
         except (InputError, BudgetError) as error:
             self._end(order, error)
 
+    def _waits(self, pulse: Pulse, error: UnavailableError) -> None:
+        self._metrics.retried(cause_of(error))
+        pulse.waits(error)
+
     def _work(self, order: JobOrder, shard: ShardId, engines: Engines) -> None:
         pulse = Pulse(self._redis, order.key)
         bound = self._patience.through(
-            lambda: prepared_work(self._desk, order, engines, self._make), threading.Event(), pulse.waits
+            lambda: prepared_work(self._desk, order, engines, self._make),
+            threading.Event(),
+            lambda error: self._waits(pulse, error),
         )
         work = ShardWork(
             self._desk,
