@@ -6,18 +6,26 @@ services, put together in `services.embedded`; across a network they are clients
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from shared.domain import (
     Candidate,
     Diagnosis,
+    EvaluationProblem,
+    EvaluationSettings,
     GateVerdict,
+    Graded,
+    Problem,
     ScorerInfo,
     Span,
     StudentProfile,
     TokenScores,
+    TrainedModel,
+    TrainingOrder,
+    TrainingProgress,
     Trajectory,
     Verdict,
 )
@@ -138,4 +146,57 @@ class Generator(Protocol):
 
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order."""
+        ...
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains a model; one training at a time uses all that it has."""
+
+    def train(
+        self, order: TrainingOrder, folder: Path, watch: Callable[[TrainingProgress], None]
+    ) -> TrainedModel:
+        """Train, going on from a checkpoint of the same order in `folder`, and leave the model there.
+
+        `watch` is called after every step. Raises FieldError for rows, settings or a base that can't work
+        (the row named by its line), UnavailableError where room or memory ran out.
+        """
+        ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Asks a model a set of problems and grades what it answers."""
+
+    def evaluate(
+        self, model: str, problems: Sequence[EvaluationProblem], settings: EvaluationSettings
+    ) -> Iterator[Graded]:
+        """Problems as they are done, in any order; `model` is a folder, GGUF file or name."""
+        ...
+
+
+@runtime_checkable
+class ArmWriter(Protocol):
+    """An oracle that writes solutions for the arms of a study; None where it can't."""
+
+    @property
+    def name(self) -> str:
+        """Name of the oracle, for tables."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a program stands in for a strong model; said in every table."""
+        ...
+
+    def refined(self, trajectory: Trajectory, verdict: Verdict, seed: int) -> str | None:
+        """Arm `oracle_refined`: the student's solution, put right with minimal intervention, in any words."""
+        ...
+
+    def synthesized(self, problem: Problem, seed: int) -> str | None:
+        """Arm `oracle_synthesized`: the oracle's own solution from scratch."""
+        ...
+
+    def aligned(self, trajectory: Trajectory, verdict: Verdict, seed: int) -> str | None:
+        """Arm `style_aligned`: only what is wrong put right, in the student's own expression."""
         ...

@@ -1,5 +1,6 @@
 """The nouns of the project: frozen, picklable, free of any library."""
 
+from shared.domain.evaluation import EvaluationProblem, EvaluationSettings, Graded, GradedSample
 from shared.domain.judgement import Correctness, Diagnosis, Finding, StepVerdict, Verdict
 from shared.domain.model import EngineFigures, Label, Message, ModelInfo, Prompt, Sample, Sampling
 from shared.domain.refinement import Candidate, Edit, Outcome, Refinement, Tried, Utility
@@ -12,6 +13,15 @@ from shared.domain.style import (
     StyleLedger,
     TokenScores,
 )
+from shared.domain.training import (
+    Lora,
+    Loss,
+    TrainedModel,
+    TrainingOrder,
+    TrainingProgress,
+    TrainingRow,
+    TrainingSettings,
+)
 from shared.domain.trajectory import Problem, Span, Step, Trajectory
 
 __all__ = [
@@ -20,9 +30,15 @@ __all__ = [
     "Diagnosis",
     "Edit",
     "EngineFigures",
+    "EvaluationProblem",
+    "EvaluationSettings",
     "Finding",
     "GateVerdict",
+    "Graded",
+    "GradedSample",
     "Label",
+    "Lora",
+    "Loss",
     "Message",
     "ModelInfo",
     "NativeBand",
@@ -40,6 +56,11 @@ __all__ = [
     "StudentProfile",
     "StyleLedger",
     "TokenScores",
+    "TrainedModel",
+    "TrainingOrder",
+    "TrainingProgress",
+    "TrainingRow",
+    "TrainingSettings",
     "Trajectory",
     "Tried",
     "Utility",

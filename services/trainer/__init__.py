@@ -1,0 +1,1 @@
+"""The trainer: trains a student on a data set and publishes the model."""
