@@ -57,6 +57,10 @@ class Interactive(Protocol):
         ...
 
 
+# An accepted job is not kept waiting by an oracle that doesn't answer.
+_PATIENCE_SECONDS = 1.0
+
+
 @dataclass
 class House:
     """The parts; `student`, `oracle`, `nudge` and `interactive` are None where they aren't set up."""
@@ -81,9 +85,14 @@ class House:
         return _there(self.oracle, "oracle", "IDIOLECT_ORACLE")
 
     @property
-    def has_model_oracle(self) -> bool:
-        """Whether the oracle has a language model, as far as is known without asking."""
-        return self.oracle is not None and self.oracle.info.model.engine != "rules"
+    def has_model_oracle(self) -> bool | None:
+        """Whether the oracle has a language model; None where it doesn't say so at once."""
+        if self.oracle is None:
+            return False
+        try:
+            return self.oracle.told_within(_PATIENCE_SECONDS).model.engine != "rules"
+        except UnavailableError:
+            return None
 
     def standing(self, order: JobOrder) -> str | None:
         """Why a job that has not ended doesn't move; None where it does, as far as is known."""

@@ -70,7 +70,7 @@ class Projection(BaseModel):
 
     lines: int
     input_tokens: int = Field(description="Bytes of the input over four.")
-    oracle_tokens: int | None = Field(description="0 without a model oracle; else None: nothing is known.")
+    oracle_tokens: int | None = Field(description="0 without a model oracle; else null: nothing is known.")
     budget: int | None = Field(description="Most tokens of the oracle; None without a limit.")
     basis: str
 

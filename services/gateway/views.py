@@ -96,14 +96,14 @@ def _progress(desk: JobDesk, order: JobOrder, state: JobState) -> tuple[Shards, 
     return Shards(decided=found.decided, open=found.open), found.counts
 
 
-def projection(store: Store, order: JobOrder, *, model_oracle: bool) -> Projection:
+def projection(store: Store, order: JobOrder, *, model_oracle: bool | None) -> Projection:
     """What a job will roughly cost, as far as it can be known before."""
     size = store.size(order.key.input(0))
     whole = size * max(1, order.lines) // max(1, order.lines_of(0))
     return Projection(
         lines=order.lines,
         input_tokens=whole // 4,
-        oracle_tokens=None if model_oracle else 0,
+        oracle_tokens=0 if model_oracle is False else None,
         budget=order.budget,
         basis="bytes of the first shard, taken for all lines; four bytes a token",
     )

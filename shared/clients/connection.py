@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
@@ -69,6 +69,27 @@ class Connection(Generic[Stub]):
             if isinstance(found, UnavailableError):
                 found.service, found.method = self.service, method
             raise found from None
+
+
+class ServiceClient(Generic[Stub]):
+    """What every client of a service is: one connection, closed by whoever opened it."""
+
+    def __init__(self, target: Target, stub: type[Stub], service: str) -> None:
+        self._connection = Connection(target, stub, service)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def cut(self) -> None:
+        """Abort all calls; who holds one, or makes another, gets UnavailableError."""
+        self._connection.cut()
 
 
 def headers() -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import grpc
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import Connection, countable, headers, sendable
+from shared.clients.connection import ServiceClient, countable, headers, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
 from shared.metering import Usage, spend
 from shared.ports import RewriteRequest
@@ -62,7 +62,7 @@ class Retention:
     rationale: str
 
 
-class OracleClient:
+class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
     """Every method of the oracle service; safe to use from several threads, and after a fork.
 
     What is served is asked for once, and every call names it: if another oracle is served later, calls raise
@@ -72,39 +72,22 @@ class OracleClient:
     """
 
     def __init__(self, target: Target) -> None:
-        self._connection = Connection(target, grpc_pb.OracleServiceStub, "oracle")
+        super().__init__(target, grpc_pb.OracleServiceStub, "oracle")
         self._info: OracleInfo | None = None
-
-    def __enter__(self) -> OracleClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def cut(self) -> None:
-        """Abort all calls; who holds one, or makes another, gets UnavailableError."""
-        self._connection.cut()
 
     @property
     def info(self) -> OracleInfo:
         """What was served when this client first asked."""
+        return self.told_within(QUICK_SECONDS)
+
+    def told_within(self, seconds: float) -> OracleInfo:
+        """The same, from an oracle that must say it within that time. UnavailableError where it doesn't."""
         if self._info is None:
             with self._connection.translated("GetInfo"):
                 found = self._connection.stub.GetInfo(
-                    pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers()
+                    pb.GetInfoRequest(), timeout=seconds, metadata=headers()
                 )
-            self._info = OracleInfo(
-                model=model_of(found.model),
-                locators={locator.name: locator.weight for locator in found.locators},
-                rewriters=tuple(found.rewriters),
-                judges=found.judges,
-                rewards=found.rewards,
-                prompts=dict(found.prompts),
-            )
+            self._info = _info(found)
         return self._info
 
     @property
@@ -209,6 +192,17 @@ class OracleClient:
             self._connection.stub.Wake(
                 pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
             )
+
+
+def _info(found: pb.GetInfoResponse) -> OracleInfo:
+    return OracleInfo(
+        model=model_of(found.model),
+        locators={locator.name: locator.weight for locator in found.locators},
+        rewriters=tuple(found.rewriters),
+        judges=found.judges,
+        rewards=found.rewards,
+        prompts=dict(found.prompts),
+    )
 
 
 @contextmanager

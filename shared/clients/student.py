@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import Connection, countable, headers, sendable
+from shared.clients.connection import ServiceClient, countable, headers, sendable
 from shared.domain import GateVerdict, ModelInfo, ScorerInfo, Span, StudentProfile, TokenScores
 from shared.errors import FieldError, InputError, IntegrityError
 from shared.ports import Generation, GenerationRequest, ScoreRequest
@@ -23,7 +23,7 @@ QUICK_SECONDS = 60.0
 SLOW_SECONDS = 3600.0
 
 
-class StudentClient:
+class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
     """Every method of the student service; safe to use from several threads, and after a fork.
 
     The served model is asked for once, and every call names it: if another one is served later, calls raise
@@ -31,22 +31,8 @@ class StudentClient:
     """
 
     def __init__(self, target: Target) -> None:
-        self._connection = Connection(target, grpc_pb.StudentServiceStub, "student")
+        super().__init__(target, grpc_pb.StudentServiceStub, "student")
         self._info: ModelInfo | None = None
-
-    def __enter__(self) -> StudentClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def cut(self) -> None:
-        """Abort all calls; who holds one, or makes another, gets UnavailableError."""
-        self._connection.cut()
 
     @property
     def info(self) -> ModelInfo:
