@@ -112,11 +112,12 @@ class Installation:
 def installed(
     workers: Mapping[str, str] | None = None, gateway: Mapping[str, str] | None = None, **student: str
 ) -> Iterator[Installation]:
-    """Everything, with variables for the workers (None: no workers), the gateway and the student."""
+    """Everything, with variables for the workers (None: no workers), the gateway and the scripted student."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
         found = Installation(Path(folder), stack)
         found.start_redis()
-        found.start_module("student", found.student, IDIOLECT_STUDENT_ENGINE="scripted", **student)
+        engine = {"IDIOLECT_STUDENT_ENGINE": "scripted", **student}
+        found.start_module("student", found.student, **engine)
         found.start_module("oracle", found.oracle, IDIOLECT_ORACLE_ENGINE="rules")
         if workers is not None:
             found.start_module("pipeline", None, **workers)

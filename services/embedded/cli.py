@@ -26,6 +26,8 @@ COMMANDS = (
     "submit",
     "watch",
     "fetch",
+    "jobs",
+    "cancel",
     "verify",
     "locate",
     "score",

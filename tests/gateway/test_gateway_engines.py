@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from engines import Engines
-from gateway_asking import NDJSON, code_of, eventually, jsonl, trajectory, upload
+from gateway_asking import NDJSON, code_of, eventually, jsonl, submit, trajectory, upload
 from running_gateway import ANNA, BERT, KEYS, RunningGateway
 from served import Served, scripted
 
@@ -168,3 +169,11 @@ def test_metrics_name_routes_and_no_ids(client: httpx2.Client) -> None:
     text = client.get("/metrics").text
     assert 'route="/v1/jobs/{job_id}",status="404"' in text
     assert "job-none" not in text
+
+
+def test_an_accepted_job_does_not_wait_for_an_oracle_that_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        oracle = f"127.0.0.1:{silent.getsockname()[1]}"
+        with RunningGateway("memory:", keys=KEYS, oracle=oracle) as running, running.client() as client:
+            answer = submit(client, jsonl(trajectory(number) for number in range(20)))
+    assert (answer.status_code, answer.json()["projected"]["oracle_tokens"]) == (202, None)

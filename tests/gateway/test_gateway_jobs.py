@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 import zstandard
 from desk_worker import DeskWorker
 from gateway_asking import NDJSON, code_of, ended, eventually, jsonl, rows, submit, trajectory, upload
-from running_gateway import KEYS, RunningGateway
+from running_gateway import RunningGateway
 
 from services.gateway.accepting import Claim, Wish, stored
 from services.pipeline.export.columns import columns_of, record_of
@@ -67,14 +66,6 @@ def test_a_job_is_told_what_it_will_cost(waiting_anna: httpx2.Client) -> None:
     projected = submit(waiting_anna, many(100)).json()["projected"]
     assert (projected["lines"], projected["oracle_tokens"]) == (100, 0)
     assert projected["input_tokens"] == len(many(100)) // 4
-
-
-def test_an_accepted_job_does_not_wait_for_an_oracle_that_is_silent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        oracle = f"127.0.0.1:{silent.getsockname()[1]}"
-        with RunningGateway("memory:", keys=KEYS, oracle=oracle) as running, running.client() as client:
-            answer = submit(client, many(20))
-    assert (answer.status_code, answer.json()["projected"]["oracle_tokens"]) == (202, None)
 
 
 def test_a_job_in_which_nothing_moves_says_why(

@@ -229,6 +229,18 @@ def test_the_same_name_with_other_settings_is_a_drift(platform: PlatformClient) 
     assert caught.value.differences == ("config.seed: 1 -> 2",)
 
 
+def test_a_stored_file_becomes_a_job_with_labels(platform: PlatformClient, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(jsonl(many(3)))
+    job = platform.submit_stored(platform.upload(source), labels={"team": "algebra"}, budget=100_000)
+    assert (job.lines, job.labels) == (3, {"team": "algebra"})
+
+
+def test_a_stored_file_that_is_not_there_is_told(platform: PlatformClient) -> None:
+    with pytest.raises(NotFoundError, match="file"):
+        platform.submit_stored("file-0123456789abcdef0123456789abcdef")
+
+
 def test_a_deleted_job_is_not_there(platform: PlatformClient) -> None:
     job = done(platform, many(1)).id
     platform.delete(job)

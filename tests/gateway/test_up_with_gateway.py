@@ -128,6 +128,18 @@ def test_the_same_name_is_the_same_job(url: str, source: Path) -> None:
     assert idiolect(*asked).stdout == idiolect(*asked).stdout != b""
 
 
+def test_jobs_are_listed_newest_first(url: str, job: str) -> None:
+    listed = idiolect("jobs", "--url", url, "--json").stdout.splitlines()
+    created = [json.loads(line)["created_at"] for line in listed]
+    assert job in {json.loads(line)["id"] for line in listed}
+    assert created == sorted(created, reverse=True)
+
+
+def test_an_ended_job_that_is_cancelled_stays_as_it_is(url: str, job: str) -> None:
+    cancelled = idiolect("cancel", job, "--url", url)
+    assert cancelled.stdout.startswith(b"completed")
+
+
 def test_a_job_that_is_not_there_is_bad_input(url: str) -> None:
     assert idiolect("watch", "job-nothing", "--url", url).returncode == 2
 

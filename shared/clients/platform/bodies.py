@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from shared.errors import FieldError
 
@@ -30,10 +30,15 @@ def zipped(lines: Path | Iterable[Line]) -> Iterator[bytes]:
 
 
 def _of_file(path: Path) -> Iterator[bytes]:
+    with opened(path) as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file, to be read. FieldError where it can't be."""
     try:
-        with path.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                yield piece
+        return path.open("rb")
     except OSError as error:
         raise FieldError(
             str(path), f"can't be read ({error.strerror})", "name a file of JSON Lines"

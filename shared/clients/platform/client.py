@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from shared.clients.platform.bodies import Line, can_be_sent_again, zipped
+from shared.clients.platform.bodies import Line, can_be_sent_again, opened, zipped
 from shared.clients.platform.calls import Calls
 from shared.clients.platform.rows import rows_after
-from shared.clients.platform.views import Job, Score, Student, Verification, viewed
+from shared.clients.platform.views import Job, Score, StoredFile, Student, Verification, viewed
 from shared.clients.platform.watching import Watching
 from shared.errors import FieldError, UnavailableError
 from shared.jobs.order import Operation
@@ -72,6 +72,44 @@ class PlatformClient:
             return Job.of(self._calls.json("POST", f"/v1/{operation.value}", **asked))
 
         return self._calls.patiently(send) if can_be_sent_again(lines) else send()
+
+    def upload(self, path: Path) -> str:
+        """Store a file of JSON Lines; its id. FieldError where it can't be read."""
+
+        def send() -> str:
+            with opened(path) as stream:
+                asked = {"data": {"purpose": "batch"}, "files": {"file": (path.name, stream)}}
+                return viewed(StoredFile, self._calls.json("POST", "/v1/files", **asked)).id
+
+        return self._calls.patiently(send)
+
+    def submit_stored(
+        self,
+        source: str,
+        operation: Operation = Operation.REFINE,
+        config: Mapping[str, Any] | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        budget: int | None = None,
+        webhook: str | None = None,
+        output: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A job of an uploaded file (its id) or of an ``s3://`` object that the key may read.
+
+        `labels` are the caller's own. `budget`: most tokens to spend. `webhook`: who is told of the end.
+        `output`: an ``s3://`` prefix for what comes of it. Under `idempotency_key` the job is made once.
+        """
+        place = "input" if source.startswith("s3://") else "input_file_id"
+        given = {"labels": labels, "budget": budget, "webhook": webhook, "output": output}
+        asked = {
+            place: source,
+            "operation": operation.value,
+            "config": {name: value for name, value in (config or {}).items() if value is not None},
+            **{name: value for name, value in given.items() if value is not None},
+        }
+        headers = {"Idempotency-Key": _header("idempotency_key", idempotency_key or uuid.uuid4().hex)}
+        return Job.of(self._patiently("POST", "/v1/jobs", json=asked, headers=headers))
 
     def job(self, job_id: str) -> Job:
         """One job. NotFoundError where there is none."""

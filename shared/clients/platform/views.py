@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from shared.errors import UnavailableError
@@ -20,7 +20,7 @@ class Job:
     Attributes:
         id, operation: of the job. status: where it stands. created_at, ended_at: seconds since the epoch.
         lines: of the input, blank ones too. counts: lines by outcome; bad lines under ``bad``.
-        config: settings, complete with defaults. reason: why it failed.
+        config: settings, complete with defaults. reason: why it failed. labels: as the caller gave them.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Job:
     counts: Mapping[str, int]
     config: Mapping[str, Any]
     reason: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Job:
@@ -55,6 +56,15 @@ def _state(job: Job) -> JobState:
         return JobState(job.status)
     except ValueError:
         raise UnavailableError(f"the gateway tells of an unknown status {job.status!r}; upgrade") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that was uploaded, or that a batch wrote; `bytes` is its size."""
+
+    id: str
+    filename: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Verification:
 
 def viewed(kind: type[View], shown: Mapping[str, Any]) -> View:
     """An object of a gateway as a dataclass. UnavailableError where a field is missing."""
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     try:
         return kind(**{name: _frozen(value) for name, value in shown.items() if name in known})
     except (TypeError, AttributeError):
