@@ -96,6 +96,14 @@ class RewardModel(Protocol):
         """
         ...
 
+    async def sleep(self) -> None:
+        """Give the accelerator's memory back; nobody asks in between."""
+        ...
+
+    async def wake(self) -> None:
+        """Be ready again after `sleep`."""
+        ...
+
     async def close(self) -> None:
         """End everything that was started."""
         ...

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from services.inference.base import LanguageModel
 from shared.domain import EngineFigures, ModelInfo
@@ -30,6 +30,20 @@ from shared.errors import (
 from shared.metrics import EngineState
 
 Make = Callable[[], Awaitable[LanguageModel]]
+
+
+class Sleeper(Protocol):
+    """A model beside the engine, on the same accelerator."""
+
+    async def sleep(self) -> None:
+        """Give the accelerator's memory back."""
+        ...
+
+    async def wake(self) -> None:
+        """Be ready again after `sleep`."""
+        ...
+
+
 MOST_LEASE_SECONDS = 3600.0
 _ASLEEP = "asleep"
 _LOG = logging.getLogger(__name__)
@@ -61,11 +75,13 @@ class EngineHost:
         make: builds the engine; called again whenever it is lost.
         view: the model as this service shows it (its template may enter the digest).
         patience: how long to wait for what.
+        beside: the other models of this service, which sleep and wake with the engine.
     """
 
     make: Make
     view: Callable[[ModelInfo], ModelInfo] = lambda info: info
     patience: Patience = field(default_factory=Patience)
+    beside: Callable[[], Sequence[Sleeper]] = tuple
 
     def __post_init__(self) -> None:
         self._engine: LanguageModel | None = None
@@ -199,7 +215,8 @@ class EngineHost:
         if not holder.strip():
             raise FieldError("holder", "is empty", "say who asks")
         async with self._changed(f"{_ASLEEP} for {holder}", stay=True) as engine:
-            await engine.sleep()
+            for model in (engine, *self.beside()):
+                await model.sleep()
             return self._leased(Lease(secrets.token_hex(8), holder, time.time() + seconds))
 
     async def wake(self, lease_id: str) -> None:
@@ -228,7 +245,8 @@ class EngineHost:
             if self._alarm is not None:
                 self._alarm.cancel()
             self._lease = None
-            await self._present().wake()
+            for model in (self._present(), *self.beside()):
+                await model.wake()
             self._serve()
 
     @asynccontextmanager

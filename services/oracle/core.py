@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -81,6 +81,7 @@ class OracleCore:
         self.reward_model = reward_model
         self._settings = settings or OracleSettings()
         host.view = self._seen
+        host.beside = self._beside
         self._make, host.make = host.make, self._made
         self._built: tuple[LanguageModel, Parts] | None = None
 
@@ -94,6 +95,9 @@ class OracleCore:
         self.verifier.close()
         if self.reward_model is not None:
             await self.reward_model.close()
+
+    def _beside(self) -> Sequence[RewardModel]:
+        return [] if self.reward_model is None else [self.reward_model]
 
     async def _made(self) -> LanguageModel:
         """The engine, once it is known that the settings can be used with it."""
@@ -180,10 +184,10 @@ class OracleCore:
 
     async def reward(self, digest: str, problem: str, text: str) -> tuple[float, ModelInfo]:
         """Reward of a solution, and the model that gave it."""
-        self.host.check(digest)
-        if self.reward_model is None:
-            raise UnsupportedError("rewards need a reward model; start the oracle with one")
-        return await self.reward_model.reward(problem, text), self.reward_model.info
+        async with self.host.call(digest):
+            if self.reward_model is None:
+                raise UnsupportedError("rewards need a reward model; start the oracle with one")
+            return await self.reward_model.reward(problem, text), self.reward_model.info
 
     def _parts(self, engine: LanguageModel) -> Parts:
         if self._built is None or self._built[0] is not engine:

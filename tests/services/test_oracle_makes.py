@@ -235,6 +235,12 @@ def test_a_reward_model_is_part_of_the_oracle(rewarding: OracleClient, asker: Or
 # Sleep
 
 
+def test_a_reward_model_sleeps_with_its_oracle_and_grades_as_before(rewarding: OracleClient) -> None:
+    before = rewarding.reward("1 + 1?", "2")
+    rewarding.wake(rewarding.sleep("the trainer", timedelta(minutes=1)))
+    assert rewarding.reward("1 + 1?", "2") == before
+
+
 def test_an_oracle_that_sleeps_is_busy_and_wakes_when_told(tmp_path: Path) -> None:
     with ServedOracle(canned(), tmp_path) as served, OracleClient(served.target) as client:
         lease = client.sleep("the trainer", timedelta(minutes=1))

@@ -92,6 +92,21 @@ class TransformersReward:
             raise UnsupportedError(f"{self.checkpoint.name} grades steps, not whole solutions")
         return await self._run(lambda: self._graded(problem, text))
 
+    async def sleep(self) -> None:
+        """The weights go to the memory of the host."""
+        await self._run(lambda: self._move("cpu"))
+
+    async def wake(self) -> None:
+        """The weights come back."""
+        await self._run(lambda: self._move(self.checkpoint.device))
+
+    def _move(self, device: str) -> None:
+        import torch
+
+        self.checkpoint.model.to(device)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
     async def close(self) -> None:
         """End the thread; calls that still wait raise UnavailableError."""
         self._closed = True

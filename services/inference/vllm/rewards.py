@@ -88,6 +88,14 @@ class VllmReward:
         figures = await self._figures(conversation_ids(self._source, problem, text), None)
         return float(figures[-1][0])
 
+    async def sleep(self) -> None:
+        """Give the accelerator's memory back, where the engine can."""
+        await self._engine.sleep()
+
+    async def wake(self) -> None:
+        """Be ready again after `sleep`."""
+        await self._engine.wake()
+
     async def close(self) -> None:
         """End the engine's processes; running calls raise UnavailableError."""
         await self._engine.stop()
