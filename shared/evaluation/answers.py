@@ -1,4 +1,4 @@
-"""When two final answers are written the same, for votes among wrong ones: numbers by value, all else by text."""
+"""When two final answers are the same, for votes among wrong ones: numbers by value, all else by text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One graded problem as a line of JSON, and back: every sample with its verdict, so that it can be audited."""
+"""One graded problem as a line of JSON, and back: every sample with its verdict, for audits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.jsonl import BadLine, JsonObject, kind, parse_line, raw_lines
 
 
 def graded_line(graded: Graded) -> JsonObject:
-    """JSON-ready: the problem, and of each sample its text, tokens, whether it ended itself, and the verdict."""
+    """JSON-ready: the problem, and of each sample its text, tokens, how it ended, and the verdict."""
     problem = graded.problem
     return {
         "id": problem.id,
@@ -74,7 +74,7 @@ def _as(path: str, item: Mapping[str, Any], name: str, wanted: type) -> Any:
 
 def _value(path: str, item: Mapping[str, Any]) -> Correctness:
     try:
-        return Correctness(item.get("value"))
+        return Correctness(str(item.get("value")))
     except ValueError:
         cure = f"use one of {', '.join(Correctness)}"
         raise FieldError(f"{path}.value", f"is {item.get('value')!r:.40}", cure) from None

@@ -1,4 +1,4 @@
-"""Two models on one set: the difference with its interval, and which difference a design can detect at all."""
+"""Two models on one set: the difference with its interval, and which difference a design can detect."""
 
 from __future__ import annotations
 

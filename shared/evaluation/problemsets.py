@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,8 +34,8 @@ def load_set(name: str | Path) -> list[EvaluationProblem]:
     problems; NotFoundError where there is neither such a set nor such a file.
     """
     if str(name) in SHIPPED:
-        with resources.files("shared.evaluation").joinpath(f"sets/{name}.jsonl").open("rb") as stream:
-            return read_set(stream)
+        shipped = resources.files("shared.evaluation").joinpath(f"sets/{name}.jsonl")
+        return read_set(BytesIO(shipped.read_bytes()))
     path = Path(name)
     if not path.is_file():
         raise NotFoundError(f"{name} is no file and no set; name a JSONL file or one of {', '.join(SHIPPED)}")

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import comb
 
 from shared.domain import Correctness, Graded, GradedSample
@@ -68,7 +69,7 @@ def tally(graded: Graded) -> ProblemTally:
 def tallies(graded: Iterable[Graded]) -> list[ProblemTally]:
     """Counts of every problem, by id. Raises FieldError where an id comes twice or k is not the same."""
     found = sorted((tally(one) for one in graded), key=lambda one: one.id)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         if one.id == other.id:
             raise FieldError("id", f"{one.id!r} was graded twice", "grade each problem once")
         if one.samples != other.samples:
@@ -78,7 +79,7 @@ def tallies(graded: Iterable[Graded]) -> list[ProblemTally]:
 
 
 def pass_at(correct: int, samples: int, at: int) -> float:
-    """pass@`at`: the chance that at least one of `at` samples, drawn from these without putting back, is right.
+    """pass@`at`: the chance that one of `at` samples, drawn from these without putting back, is right.
 
     1 - C(samples - correct, at) / C(samples, at), the unbiased estimator of Chen et al. (arXiv 2107.03374);
     `at` = 1 is the accuracy. Raises FieldError unless 1 <= at <= samples.
@@ -94,7 +95,8 @@ def majority_share(samples: Sequence[GradedSample]) -> float:
     Every sample with a final answer has one vote. All that the verifier calls right are one answer, however
     they are written; the others are the same answer where `answer_key` is the same. If the right answer
     shares the most votes with others, its share is 1 / number of those answers; without any vote it is 0.
-    Wrong answers that are equal but written too differently are told apart, which can only help the right one.
+    Wrong answers that are equal but too differently written are told apart, which can only help the right
+    one.
     """
     keys = (_RIGHT if _is_right(s) else answer_key(s.verdict.answer) for s in samples if _votes(s))
     votes = Counter(keys)

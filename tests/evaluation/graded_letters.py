@@ -1,4 +1,4 @@
-"""Graded problems for tests, written in letters: r right, w wrong, u undecided, t truncated without an answer."""
+"""Graded problems in letters: r right, w and v wrong, u undecided, t truncated without an answer."""
 
 from shared.domain import Correctness, EvaluationProblem, Graded, GradedSample, Verdict
 
