@@ -15,7 +15,7 @@ import torch
 from services.inference.checkpoint import Checkpoint
 from services.inference.transformers.batch import RunningBatch
 from services.inference.transformers.choice import choose
-from services.inference.transformers.pasts import read
+from services.inference.transformers.pasts import Past, read
 from services.inference.transformers.prefixes import PrefixCache
 from services.inference.transformers.rows import Job, Row
 from shared.errors import UnavailableError
@@ -93,9 +93,7 @@ class Sampler:
         self._waiting = deque(job for job in self._waiting if not job.cancelled)
         jobs = list(self._next())
         self._prefill([job for job in jobs if job.past is None])
-        for job in jobs:
-            if job.past is not None:
-                self._enter(job)
+        self._enter([job for job in jobs if job.past is not None])
         self._waiting = deque(
             job for job in self._waiting if not job.cancelled and job.begun < job.sampling.n
         )
@@ -116,17 +114,22 @@ class Sampler:
         """Rows that may still come in if the longest row takes `reach` tokens; a lone row always may."""
         return max(min(self._room.rows, self._room.tokens // reach) - rows, 0 if rows else 1)
 
-    def _enter(self, job: Job) -> None:
-        assert job.past is not None
-        reach = max([job.reach, *(row.job.reach for row in self._rows)])
-        free = min(self._free(len(self._rows), reach), job.sampling.n - job.begun)
-        rows = [Row.begin(job) for _ in range(free)]
-        self._batch.join([job.past] * free)
-        self._rows += rows
-        self.queries += len(job.prompt) * free
-        self.hits += sum(row.cached for row in rows)
-        if job.begun == job.sampling.n:
-            job.past = None
+    def _enter(self, jobs: Sequence[Job]) -> None:
+        """Let rows in, of each job as many as there is room for; they join the batch together."""
+        pasts: list[Past] = []
+        reach = max((row.job.reach for row in self._rows), default=0)
+        for job in jobs:
+            assert job.past is not None
+            reach = max(reach, job.reach)
+            free = min(self._free(len(self._rows), reach), job.sampling.n - job.begun)
+            rows = [Row.begin(job) for _ in range(free)]
+            pasts += [job.past] * free
+            self._rows += rows
+            self.queries += len(job.prompt) * free
+            self.hits += sum(row.cached for row in rows)
+            if job.begun == job.sampling.n:
+                job.past = None
+        self._batch.join(pasts)
 
     def _prefill(self, jobs: Sequence[Job]) -> None:
         """Read prompts but for their last token: together, or one by one where together it goes wrong."""
@@ -189,8 +192,8 @@ class Sampler:
     def _leave(self, staying: list[Row]) -> None:
         if len(staying) < len(self._rows):
             kept = {id(row) for row in staying}
-            self._batch.keep([place for place, row in enumerate(self._rows) if id(row) in kept])
-            self._rows = staying
+            order = self._batch.keep([place for place, row in enumerate(self._rows) if id(row) in kept])
+            self._rows = [self._rows[place] for place in order]
 
     def _fail(self, job: Job, error: Exception) -> None:
         job.cancelled = True
