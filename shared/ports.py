@@ -120,6 +120,7 @@ class GenerationRequest:
 
     `hint`, where given, is shown to the student before it goes on and is no part of the solution.
     Temperatures are >= 0 (0 is greedy); `max_tokens` counts new tokens; equal seeds give equal samples.
+    `top_p` below 1 draws among the likeliest tokens that together reach that share.
     """
 
     problem: str
@@ -129,6 +130,7 @@ class GenerationRequest:
     temperature: float = 1.0
     max_tokens: int = 256
     seed: int = 0
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

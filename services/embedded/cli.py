@@ -34,6 +34,8 @@ COMMANDS = (
     "profile",
     "export",
     "report",
+    "evaluate",
+    "compare",
     "evaluate-verifier",
     "evaluate-locator",
     "evaluate-style",

@@ -8,8 +8,6 @@ as a run that was never stopped. Changed input or settings are refused with the 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,8 +16,9 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
+from services.embedded.inplace import lock, open_in_place, write_at
 from services.embedded.runlog import RunLog
 from services.embedded.runstate import (
     Position,
@@ -162,7 +161,7 @@ class FileRun:
         return self.position
 
     def _open(self) -> None:
-        self._output = self._stack.enter_context(_lock(self.files.output))
+        self._output = self._stack.enter_context(lock(self.files.output))
         if self._fresh:
             self._forget()
         identity = input_identity(self.source) | self._settings
@@ -176,8 +175,8 @@ class FileRun:
         self._check_sizes()
         self._log = self._stack.enter_context(RunLog(self.files.log))
         if not self.complete:
-            self._errors = self._stack.enter_context(_open_in_place(self.files.errors))
-            self._journal = self._stack.enter_context(_open_in_place(self.files.journal))
+            self._errors = self._stack.enter_context(open_in_place(self.files.errors))
+            self._journal = self._stack.enter_context(open_in_place(self.files.journal))
             self._save(self._state)
 
     def _forget(self) -> None:
@@ -218,9 +217,9 @@ class FileRun:
         """Writes the segment, then the state that vouches for it; harmless to repeat after an interrupt."""
         base = segment.base
         records, errors, tokens = segment.parts()
-        _write_at(self._output, base.output, records)
-        _write_at(self._errors, base.errors, errors)
-        _write_at(self._journal, base.tokens, tokens)
+        write_at(self._output, base.output, records)
+        write_at(self._errors, base.errors, errors)
+        write_at(self._journal, base.tokens, tokens)
         self._save(replace(self._state, position=segment.position))
         self._log.write("commit", line=segment.position.line, seconds=round(segment.seconds, 3))
 
@@ -303,28 +302,3 @@ def _comparable(
 def limited(raws: Iterator[RawLine], limit: int | None) -> Iterator[RawLine]:
     """`raws` up to line number `limit`."""
     return raws if limit is None else takewhile(lambda raw: raw.number <= limit, raws)
-
-
-def _lock(path: Path) -> BinaryIO:
-    stream = _open_in_place(path)
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise InputError(f"another process is writing {path}; wait for it or name another output") from None
-    return stream
-
-
-def _open_in_place(path: Path) -> BinaryIO:
-    """For reading and writing at any place, made where it doesn't exist."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-
-
-def _write_at(stream: BinaryIO, size: int, pieces: Iterable[bytes]) -> None:
-    """Makes `pieces` what follows the first `size` bytes, durably."""
-    stream.seek(size)
-    stream.truncate(size)
-    for piece in pieces:
-        stream.write(piece)
-    stream.flush()
-    os.fsync(stream.fileno())

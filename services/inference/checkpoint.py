@@ -112,6 +112,16 @@ def load_checkpoint(
     return Checkpoint(name, digest_of(folder, tokenizer.chat_template), network, tokenizer, where, context)
 
 
+def identify(model: Path | str | None = None) -> tuple[str, str]:
+    """Short name and digest of a model, its weights left alone. Raises UnavailableError as loading does."""
+    require("transformers")
+    import transformers
+
+    name, folder = find_folder(model)
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    return name, digest_of(folder, tokenizer.chat_template)
+
+
 def require(*packages: str) -> None:
     """Raises UnavailableError, with the way out, for a package that isn't installed."""
     for package in packages:

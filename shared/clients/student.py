@@ -193,6 +193,7 @@ def _sampling(request: GenerationRequest) -> pb.Sampling:
     return pb.Sampling(
         n=countable("n", request.n),
         temperature=request.temperature,
+        top_p=request.top_p,
         max_tokens=countable("max_tokens", request.max_tokens),
         seed=countable("seed", request.seed, 1 << 63),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from shared.domain import Correctness, EvaluationProblem, Graded, GradedSample, Verdict
 from shared.errors import FieldError
 from shared.evaluation.problemsets import to_problem
-from shared.jsonl import BadLine, JsonObject, kind, parse_line, raw_lines
+from shared.jsonl import JsonObject, kind, raw_lines
+
+WRITTEN = "give a file that `idiolect evaluate` or an evaluation job wrote"
 
 
 def graded_line(graded: Graded) -> JsonObject:
@@ -36,12 +39,25 @@ def _sample_line(sample: GradedSample) -> JsonObject:
 
 
 def read_graded(stream: BinaryIO) -> Iterator[Graded]:
-    """Graded problems as they stand in a file. Raises FieldError, with the line, for one that isn't."""
+    """Graded problems as they stand in a file. Raises FieldError, with the line, for one that isn't.
+
+    Samples may hold any character, since a model may write any.
+    """
     for raw in raw_lines(stream):
-        item = parse_line(raw, to_graded)
-        if isinstance(item, BadLine):
-            raise FieldError(f"line {item.line}, {item.field}", item.problem, item.cure)
-        yield item
+        try:
+            yield to_graded(_object(raw.data), raw.number)
+        except FieldError as error:
+            raise FieldError(f"line {raw.number}, {error.field}", error.problem, error.cure) from None
+
+
+def _object(data: bytes | None) -> JsonObject:
+    try:
+        item = json.loads(data or b"")
+    except ValueError as error:
+        raise FieldError("line", f"isn't valid JSON ({error})", WRITTEN) from None
+    if not isinstance(item, dict):
+        raise FieldError("line", f"is a JSON {kind(item)}", WRITTEN)
+    return item
 
 
 def to_graded(item: Mapping[str, Any], line: int) -> Graded:
@@ -49,8 +65,7 @@ def to_graded(item: Mapping[str, Any], line: int) -> Graded:
     problem: EvaluationProblem = to_problem(item, line)
     samples = item.get("samples")
     if not isinstance(samples, list):
-        cure = "give a file that `idiolect evaluate` or an evaluation job wrote"
-        raise FieldError("samples", f"is a JSON {kind(samples)}", cure)
+        raise FieldError("samples", f"is a JSON {kind(samples)}", WRITTEN)
     return Graded(problem, tuple(_sample(f"samples[{at}]", one) for at, one in enumerate(samples)))
 
 

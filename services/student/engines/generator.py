@@ -50,7 +50,7 @@ class TransformersGenerator:
         from services.inference.transformers.rows import Job
         from services.inference.transformers.sampler import Room, Sampler
 
-        sampling = Sampling(request.n, request.temperature, max_tokens=limit, seed=request.seed)
+        sampling = Sampling(request.n, request.temperature, request.top_p, limit, request.seed)
         samples: list[Sample] = []
         faults: list[Exception] = []
         sampler = Sampler(self.checkpoint, Room(cached=0))
