@@ -23,6 +23,7 @@ from services.gateway.house import House
 from services.gateway.limits import RateLimit
 from services.gateway.routes import (
     batches,
+    evaluations,
     files,
     health,
     jobs,
@@ -45,7 +46,7 @@ from shared.tenants import read_promises
 from shared.version import VERSION
 
 _THREADS = 64
-_NOUNS = (refinements, files, batches, jobs, students, scores, verifications, rollouts, health)
+_NOUNS = (refinements, files, batches, jobs, students, scores, verifications, rollouts, evaluations, health)
 
 
 def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> FastAPI:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from services.gateway.evaluation_schemas import EvaluationCreate
 from services.gateway.schemas import (
     Results,
     Rollouts,
@@ -21,7 +22,16 @@ from services.gateway.schemas import (
 )
 
 _REFS = "#/components/schemas/{model}"
-_ALSO = (Results, RolloutsCreate, Rollouts, Scores, ScoresCreate, Verifications, VerificationsCreate)
+_ALSO = (
+    EvaluationCreate,
+    Results,
+    RolloutsCreate,
+    Rollouts,
+    Scores,
+    ScoresCreate,
+    Verifications,
+    VerificationsCreate,
+)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

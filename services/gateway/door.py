@@ -20,7 +20,7 @@ from shared.tracing import continue_trace
 
 # Bodies of these may be as long as an upload; they are never held whole.
 STREAMED = ("/v1/files", "/v1/refinements")
-STREAMED_UNLESS_JSON = ("/v1/scores", "/v1/verifications", "/v1/rollouts")
+STREAMED_UNLESS_JSON = ("/v1/scores", "/v1/verifications", "/v1/rollouts", "/v1/evaluations")
 
 
 @dataclass(frozen=True, slots=True)

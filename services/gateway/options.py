@@ -73,6 +73,15 @@ class RolloutOptions(Answering):
     seed: int | None = Field(None, ge=0, lt=1 << 53)
 
 
+class EvaluationOptions(Answering):
+    """Settings of evaluations; what is missing is as in the paper's Avg@16, but for `max_tokens`."""
+
+    samples: int = Field(16, ge=1, le=64, description="k, samples of each problem.")
+    temperature: float = Field(1.0, ge=0, le=10)
+    max_tokens: int = Field(2048, ge=1, le=4096)
+    seed: int = Field(0, ge=0, lt=1 << 53)
+
+
 def media_type(request: Request) -> str:
     """The media type of the body, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

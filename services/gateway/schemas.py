@@ -13,7 +13,7 @@ Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
 ]
 FILE_ID = "file-01kat3v2v8q4h2m6d9x5c7f1rb"
-_JOB_ID = "job-01kat3v2v8q4h2m6d9x5c7f1rb"
+JOB_ID = "job-01kat3v2v8q4h2m6d9x5c7f1rb"
 
 
 def example(**value: Any) -> ConfigDict:
@@ -95,7 +95,7 @@ class JobObject(BaseModel):
     """A job and how far it is."""
 
     model_config = shown(
-        id=_JOB_ID,
+        id=JOB_ID,
         object="job",
         operation="refinements",
         status="running",
@@ -135,7 +135,7 @@ class JobObject(BaseModel):
 class ExportObject(BaseModel):
     """Results that are being written in another form."""
 
-    model_config = shown(object="export", job=_JOB_ID, status="writing", reason=None)
+    model_config = shown(object="export", job=JOB_ID, status="writing", reason=None)
     object: Literal["export"] = "export"
     job: str
     status: Literal["running", "writing"] = Field(
@@ -182,7 +182,7 @@ class Results(BaseModel):
 
     model_config = shown(
         object="list",
-        job=_JOB_ID,
+        job=JOB_ID,
         data=[{"schema": "idiolect.record/1", "line": 1, "outcome": "kept"}],
         errors=[{"line": 2, "reason": "solution: is missing; give it as steps, text or messages"}],
     )

@@ -23,7 +23,7 @@ class JobConfig:
         generate: let the student go on by itself. weight: lambda of utility. gate: ``enforce`` or ``report``.
         seed: start of every random choice.
         segment: cut given steps anew. author: whose text to take, where a line holds several authors'.
-        samples, temperature, max_tokens: what is drawn for each problem of rollouts.
+        samples, temperature, max_tokens: what is drawn for each problem of rollouts and evaluations.
         tokens: add the scores of every token to the lines of scores.
     """
 

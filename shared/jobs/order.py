@@ -24,6 +24,7 @@ class Operation(StrEnum):
     SCORE = "scores"
     VERIFY = "verifications"
     ROLL_OUT = "rollouts"
+    EVALUATE = "evaluations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,17 @@ def test_workers_write_the_results_as_parquet(client: httpx2.Client) -> None:
     )["answer"]
     table = pq.read_table(io.BytesIO(answer.content))
     assert table.to_pylist() == rows(client.get(f"/v1/jobs/{job}/results"))
+
+
+def test_an_evaluation_goes_through_the_pipeline_and_comes_out_the_same_each_time(
+    client: httpx2.Client,
+) -> None:
+    found = []
+    for _ in range(2):
+        asked = client.post("/v1/evaluations?samples=2&max_tokens=16&seed=4", json={"set": "svamp-300"})
+        job = asked.json()["id"]
+        assert ended(client, job)["counts"] == {"graded": 300}
+        found.append(client.get(f"/v1/jobs/{job}/results").content)
+    assert found[0] == found[1]
+    told = client.get(f"/v1/evaluations/{job}/summary").json()
+    assert (told["problems"], len(told["model"])) == (300, 64)

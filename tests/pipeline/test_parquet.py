@@ -51,6 +51,14 @@ EXAMPLES = {
         "gold": "42",
         "samples": [{"text": "42 ü \u2028", "tokens": 3, "finished": True, "value": "correct"}],
     },
+    Operation.EVALUATE: {
+        "id": "1",
+        "line": 1,
+        "problem": "6 * 7 = ?",
+        "gold": "42",
+        "samples": [{"text": "42", "tokens": 3, "finished": True, "value": "correct"}],
+        "groups": {"level": "1"},
+    },
 }
 
 

@@ -54,6 +54,7 @@ _ROLLOUTS = {
     "gold": Kind.TEXT,
     "samples": Kind.JSON,
 }
+_EVALUATIONS = {**_ROLLOUTS, "groups": Kind.JSON}
 
 
 def columns_of(operation: Operation) -> Columns:
@@ -64,6 +65,7 @@ def columns_of(operation: Operation) -> Columns:
         Operation.VERIFY: _VERIFICATIONS,
         Operation.SCORE: _SCORES,
         Operation.ROLL_OUT: _ROLLOUTS,
+        Operation.EVALUATE: _EVALUATIONS,
     }
     return MappingProxyType(others[operation])
 

@@ -17,8 +17,11 @@ from services.pipeline.work.engines import Engines
 from services.pipeline.work.lines import BAD, Line
 from services.pipeline.work.timed import TimedRefiner
 from shared.clients.student import ProfileScorer
-from shared.domain import Refinement, ScorerInfo, StudentProfile, TokenScores, Trajectory
+from shared.domain import EvaluationSettings, Refinement, ScorerInfo, StudentProfile, TokenScores, Trajectory
 from shared.errors import FieldError, UnavailableError
+from shared.evaluation.asking import ask
+from shared.evaluation.lines import graded_line
+from shared.evaluation.problemsets import to_problem
 from shared.identity import Setting
 from shared.jobs.config import JobConfig
 from shared.jobs.order import Operation
@@ -61,6 +64,8 @@ def line_work(
         return Verifying(engines, _reading(config))
     if operation is Operation.SCORE:
         return Scoring(_speaker(engines, profile), _reading(config), config.tokens)
+    if operation is Operation.EVALUATE:
+        return Evaluating(engines, config)
     return RollingOut(engines, config)
 
 
@@ -296,6 +301,47 @@ class RollingOut:
             temperature=self.config.temperature,
             max_tokens=self.config.max_tokens,
             seed=(self.config.seed + line * 1_000_003) % (1 << 62),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """The student's samples of each problem of a set, graded, as ``idiolect evaluate`` writes them.
+
+    A sample's seed follows from the job's and the problem's id.
+    """
+
+    engines: Engines
+    config: JobConfig
+    outcome: str = field(default="graded", init=False)
+
+    def identity(self) -> dict[str, Setting]:
+        """See LineWork."""
+        student, oracle = self.engines.student.info, self.engines.oracle.info
+        return {"student.digest": student.digest, "oracle.digest": oracle.model.digest}
+
+    def work(self, raw: RawLine) -> Line:
+        """See LineWork."""
+        item = parse_line(raw, to_problem)
+        if isinstance(item, BadLine):
+            return _refused(item)
+        try:
+            graded = ask(self.engines.student, self.engines.oracle, item, self._settings())
+        except FieldError as error:
+            return _error(raw.number, BAD, item.id, error.field, str(error))
+        return _told(raw.number, self.outcome, {"line": raw.number, **graded_line(graded)})
+
+    def condemn(self, raw: RawLine, reason: str) -> Line:
+        """See LineWork."""
+        return _error(raw.number, "failed", None, None, reason)
+
+    def _settings(self) -> EvaluationSettings:
+        config = self.config
+        return EvaluationSettings(
+            samples=config.samples,
+            temperature=config.temperature,
+            max_tokens=config.max_tokens,
+            seed=config.seed,
         )
 
 

@@ -183,6 +183,19 @@ class PlatformClient:
             viewed(Verification, one) for one in _data(self._ask("/v1/verifications", {"items": listed}))
         )
 
+    def evaluate_set(
+        self, name: str, limit: int | None = None, config: Mapping[str, Any] | None = None
+    ) -> Job:
+        """A job that evaluates the student on a shipped set; for problems of your own see `submit`."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        settings = {key: value for key, value in (config or {}).items() if value is not None}
+        asked = {"params": settings, "headers": headers, "json": {"set": name, "limit": limit}}
+        return Job.of(self._patiently("POST", "/v1/evaluations", **asked))
+
+    def evaluation_summary(self, job_id: str) -> Mapping[str, Any]:
+        """The figures of an evaluation that has ended, as JSON; see `shared.evaluation.figures`."""
+        return self._patiently("GET", f"/v1/evaluations/{_segment('job', job_id)}/summary")
+
     def _ask(self, path: str, asked: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """A question that changes nothing, or the same each time. A part that is away is told at once."""
         return self._calls.patiently(

@@ -1,0 +1,169 @@
+"""Evaluations as jobs: taken in, worked by the pipeline's own code over real services, summed up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from engines import Engines
+from evaluation_worker import EvaluationWorker
+from gateway_asking import NDJSON, code_of, ended, jsonl, rows
+from running_gateway import ANNA, BERT, KEYS, RunningGateway
+
+from services.embedded.evaluating import ServiceEvaluator
+from shared.clients.oracle import OracleClient
+from shared.clients.platform import PlatformClient
+from shared.clients.student import StudentClient
+from shared.domain import EvaluationSettings
+from shared.evaluation.figures import summary
+from shared.evaluation.lines import graded_line
+from shared.evaluation.problemsets import load_set
+from shared.jobs.order import Operation
+from shared.rpc.channel import Target
+
+SETTINGS = "samples=2&max_tokens=24&seed=5"
+PROBLEMS = [
+    {"id": f"p{number}", "problem": f"What is {number} + 1?", "gold": str(number + 1), "level": number % 2}
+    for number in range(6)
+]
+
+
+@pytest.fixture(scope="module")
+def evaluating(engines: Engines) -> Iterator[RunningGateway]:
+    student, oracle = engines.student.address, engines.oracle.address
+    with (
+        RunningGateway("memory:", keys=KEYS, student=student, oracle=oracle) as running,
+        EvaluationWorker(running.desk, student, oracle),
+    ):
+        yield running
+
+
+@pytest.fixture
+def client(evaluating: RunningGateway) -> Iterator[httpx2.Client]:
+    with evaluating.client(ANNA) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def job(evaluating: RunningGateway) -> str:
+    """An evaluation that has ended."""
+    with evaluating.client(ANNA) as opened:
+        asked = opened.post(f"/v1/evaluations?{SETTINGS}", content=jsonl(PROBLEMS), headers=NDJSON)
+        assert asked.status_code == 202, asked.text
+        name: str = asked.json()["id"]
+        assert ended(opened, name)["status"] == "completed"
+        return name
+
+
+def test_the_results_are_the_graded_problems(client: httpx2.Client, job: str) -> None:
+    found = rows(client.get(f"/v1/jobs/{job}/results"))
+    assert [(row["id"], len(row["samples"])) for row in found] == [(one["id"], 2) for one in PROBLEMS]
+
+
+def test_the_job_gives_the_samples_of_an_evaluation_over_the_same_services(
+    client: httpx2.Client, job: str, engines: Engines
+) -> None:
+    settings = EvaluationSettings(samples=2, max_tokens=24, seed=5)
+    from shared.evaluation.problemsets import to_problem
+
+    problems = [to_problem(one, line) for line, one in enumerate(PROBLEMS, 1)]
+    with (
+        StudentClient(Target(engines.student.address)) as student,
+        OracleClient(Target(engines.oracle.address)) as oracle,
+    ):
+        asked = ServiceEvaluator(student, oracle).evaluate(student.info.digest, problems, settings)
+        here = {one.problem.id: graded_line(one) for one in asked}
+    there = rows(client.get(f"/v1/jobs/{job}/results"))
+    assert there == [{"line": line, **here[str(one["id"])]} for line, one in enumerate(PROBLEMS, 1)]
+
+
+def test_the_same_job_again_gives_the_same_bytes(client: httpx2.Client, job: str) -> None:
+    asked = client.post(f"/v1/evaluations?{SETTINGS}", content=jsonl(PROBLEMS), headers=NDJSON)
+    again = asked.json()["id"]
+    ended(client, again)
+    results = [client.get(f"/v1/jobs/{name}/results").content for name in (job, again)]
+    assert results[0] == results[1]
+
+
+def test_the_summary_holds_figures_and_tables(client: httpx2.Client, job: str) -> None:
+    told = client.get(f"/v1/evaluations/{job}/summary").json()
+    assert (told["k"], told["problems"], told["without_record"], sorted(told["tables"]["level"])) == (
+        2, 6, 0, ["0", "1"],
+    )  # fmt: skip
+
+
+def test_a_shipped_set_is_asked_by_name(client: httpx2.Client) -> None:
+    asked = client.post(f"/v1/evaluations?{SETTINGS}", json={"set": "svamp-300", "limit": 3}).json()
+    ended(client, asked["id"])
+    found = rows(client.get(f"/v1/jobs/{asked['id']}/results"))
+    assert [row["id"] for row in found] == [one.id for one in load_set("svamp-300")[:3]]
+
+
+def test_defaults_are_those_of_the_paper(client: httpx2.Client) -> None:
+    asked = client.post("/v1/evaluations", json={"set": "svamp-300", "limit": 1}).json()
+    assert (asked["config"]["samples"], asked["config"]["temperature"]) == (16, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "param"),
+    [
+        ([{"problem": "?", "gold": "1"}, {"problem": "?"}], "line 2: gold"),
+        ([{"id": 1, "problem": "?", "gold": "1"}, {"id": 1, "problem": "!", "gold": "2"}], "line 2: id"),
+        ([{"gold": "1"}], "line 1: problem"),
+        ([[]], "line 1: line"),
+    ],
+)
+def test_a_set_with_a_bad_line_is_refused_whole(
+    client: httpx2.Client, lines: list[object], param: str
+) -> None:
+    answer = client.post("/v1/evaluations", content=jsonl(lines), headers=NDJSON)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+def test_an_unknown_set_is_refused_with_the_names_of_the_others(client: httpx2.Client) -> None:
+    answer = client.post("/v1/evaluations", json={"set": "aime"})
+    assert (answer.status_code, "math-500" in answer.json()["error"]["message"]) == (400, True)
+
+
+def test_a_summary_has_to_wait_for_the_end(waiting_anna: httpx2.Client) -> None:
+    asked = waiting_anna.post("/v1/evaluations", content=jsonl(PROBLEMS), headers=NDJSON).json()
+    answer = waiting_anna.get(f"/v1/evaluations/{asked['id']}/summary")
+    assert code_of(answer) == (409, "not_ended")
+
+
+def test_the_evaluation_of_another_tenant_is_not_there(evaluating: RunningGateway, job: str) -> None:
+    with evaluating.client(BERT) as bert:
+        assert code_of(bert.get(f"/v1/evaluations/{job}/summary")) == (404, "not_found")
+
+
+def test_a_job_that_is_no_evaluation_has_no_summary(waiting_anna: httpx2.Client) -> None:
+    line = {"text": "It is 7.", "gold": "7", "problem": "?"}
+    asked = waiting_anna.post("/v1/verifications?wait=0", content=jsonl([line]), headers=NDJSON).json()
+    assert code_of(waiting_anna.get(f"/v1/evaluations/{asked['id']}/summary")) == (404, "not_found")
+
+
+def test_one_idempotency_key_makes_one_job(client: httpx2.Client) -> None:
+    headers = {**NDJSON, "Idempotency-Key": "once"}
+    asked = [client.post("/v1/evaluations", content=jsonl(PROBLEMS), headers=headers) for _ in range(2)]
+    assert asked[0].json()["id"] == asked[1].json()["id"]
+
+
+def test_the_python_client_evaluates_problems_of_its_own(evaluating: RunningGateway) -> None:
+    with PlatformClient(evaluating.url, ANNA) as platform:
+        config = {"samples": 2, "max_tokens": 24, "seed": 5}
+        job = platform.submit(PROBLEMS, Operation.EVALUATE, config)
+        list(platform.watch(job.id, 0.1))
+        told = platform.evaluation_summary(job.id)
+        records = [json.loads(line) for line in platform.results(job.id)]
+    from shared.evaluation.lines import to_graded
+
+    here = summary(to_graded(record, 1) for record in records).to_json()
+    assert (told["avg"], told["maj"]) == (here["avg"], here["maj"])
+
+
+def test_the_python_client_evaluates_a_shipped_set(evaluating: RunningGateway) -> None:
+    with PlatformClient(evaluating.url, ANNA) as platform:
+        job = platform.evaluate_set("svamp-300", 2, {"samples": 1, "max_tokens": 8})
+        assert list(platform.watch(job.id, 0.1))[-1].counts == {"graded": 2}
