@@ -1,8 +1,12 @@
 """A tiny untrained student of the miniature's shape, in a folder."""
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
+
 from tiny_student import tiny_student
 
 from shared.domain import EvaluationProblem
