@@ -118,13 +118,22 @@ class LocalEvaluator:
         prompt = StudentTemplate(settings.system, settings.instruction).prompt(problem.text)
         seed = seed_of(settings.seed, problem.id)
         sampling = Sampling(settings.samples, settings.temperature, settings.top_p, settings.max_tokens, seed)
-        made = [asyncio.create_task(self._grade(s, problem)) async for s in engine.sample(prompt, sampling)]
+        try:
+            made = [
+                asyncio.create_task(self._grade(s, problem)) async for s in engine.sample(prompt, sampling)
+            ]
+        except FieldError as error:
+            raise _about(problem, error) from error
         graded = dict(await asyncio.gather(*made))
         return Graded(problem, tuple(graded[index] for index in range(settings.samples)))
 
     async def _grade(self, sample: Sample, problem: EvaluationProblem) -> tuple[int, GradedSample]:
         verdict = await self._verifier.averify(sample.text, problem.gold)
         return sample.index, GradedSample(sample.text, sample.tokens, sample.finished, verdict)
+
+
+def _about(problem: EvaluationProblem, error: FieldError) -> FieldError:
+    return FieldError(f"problem {problem.id[:80]!r}, {error.field}", error.problem, error.cure)
 
 
 async def _next(stream: AsyncIterator[Graded]) -> Graded | None:

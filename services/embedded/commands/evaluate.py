@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from services.embedded.evaluation_run import Ask
     from shared.domain import EvaluationProblem, EvaluationSettings, Graded
     from shared.identity import Setting
+
+_SECONDS_BETWEEN_LINES = 10.0
 
 _Set = Annotated[
     str, typer.Argument(metavar="SET", help="JSONL file of problems, or a shipped set: math-500, svamp-300.")
@@ -144,15 +147,13 @@ def _chosen(settings: EvaluationSettings) -> dict[str, Setting]:
     return {f"settings.{name}": value for name, value in asdict(settings).items()}
 
 
-def _watch(total: int) -> Any:
-    """A line on stderr every ten seconds."""
-    import time
-
+def _watch(total: int) -> Callable[[int], None]:
+    """Writes a line on stderr every ten seconds."""
     shown = time.monotonic()
 
     def tell(done: int) -> None:
         nonlocal shown
-        if time.monotonic() - shown >= 10:
+        if time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
             typer.echo(f"{done} of {total} problems", err=True)
 
