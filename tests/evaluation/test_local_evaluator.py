@@ -104,7 +104,7 @@ def test_an_evaluation_that_is_left_early_ends_its_engine(
 
 
 def test_a_problem_that_does_not_fit_is_named(evaluator: LocalEvaluator, student: Path) -> None:
-    with pytest.raises(FieldError, match="problem 'long', messages.*leaves no room"):
+    with pytest.raises(FieldError, match=r"problem 'long', messages.*leaves no room"):
         graded(evaluator, student, [EvaluationProblem("long", "seven " * 600, "7")])
 
 
