@@ -90,7 +90,7 @@ class LocalEvaluator:
                 while (graded := runner.run(_next(stream))) is not None:
                     yield graded
             finally:
-                runner.run(engine.close())
+                runner.run(_ended(engine))
                 del engine
                 gc.collect()
 
@@ -134,6 +134,15 @@ class LocalEvaluator:
 
 def _about(problem: EvaluationProblem, error: FieldError) -> FieldError:
     return FieldError(f"problem {problem.id[:80]!r}, {error.field}", error.problem, error.cure)
+
+
+async def _ended(engine: LanguageModel) -> None:
+    """Stop what is under way, also where an interrupt left it, before the engine goes."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await engine.close()
 
 
 async def _next(stream: AsyncIterator[Graded]) -> Graded | None:

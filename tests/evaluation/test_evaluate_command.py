@@ -86,6 +86,19 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(student: Path, tmp_path:
     assert killed.read_bytes() == whole.read_bytes()
 
 
+def test_an_interrupt_ends_a_run_with_one_line(student: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    asked = [*EVALUATE, "svamp-300", "--model", str(student), *FEW, "-o", str(output)]
+    with subprocess.Popen(asked, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as running:
+        while not output.exists() or not output.stat().st_size:
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate()
+    assert (running.returncode, told.splitlines()[-1]) == (130, "idiolect: interrupted")
+    assert "Traceback" not in told
+
+
 def test_compare_tells_the_paired_difference(evaluated: Path, student: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     run(student, other, "--temperature", "0.5")
