@@ -13,6 +13,7 @@ IdiolectError
 |   |-- EngineLostError     the engine died; whoever runs it builds it anew
 |   `-- StoreError          the artifact store can't be read or written now, for example because it is full
 |-- UnsupportedError        this engine can't do that at all
+|-- StoppedError            the caller ended the work; what was done is kept
 |-- IntegrityError          a guarantee would be broken; nothing was written
 `-- BudgetError             a time, memory, token or cost limit ended the work
 
@@ -133,6 +134,10 @@ class StoreError(UnavailableError):
 
 class UnsupportedError(IdiolectError):
     """An engine can't do this at all; the message says which can."""
+
+
+class StoppedError(IdiolectError):
+    """The caller ended the work; what was done so far is kept."""
 
 
 class IntegrityError(IdiolectError):
