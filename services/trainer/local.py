@@ -30,6 +30,7 @@ from shared.identity import Setting, flat
 
 # Another number refuses to go on from checkpoints of code that trained differently.
 _ALGORITHM = 1
+_FULL_DISK = ("No space left", "PytorchStreamWriter failed", "inline_container", "iostream error")
 
 
 class LocalTrainer:
@@ -143,10 +144,9 @@ def _room(folder: Path) -> Iterator[None]:
 
 
 def _tells_of_full_disk(error: BaseException) -> bool:
-    """Writers of tensors report it as text, or lose it on the way and only fail to write."""
+    """Whether a write failed for want of room; writers of tensors lose the reason on the way."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    said = str(error)
-    return full or "No space left" in said or "PytorchStreamWriter failed" in said
+    return full or any(words in str(error) for words in _FULL_DISK)
 
 
 def _first_line(error: BaseException) -> str:

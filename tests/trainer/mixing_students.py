@@ -1,4 +1,4 @@
-"""A student whose state runs on over the border of examples in one row: a Mamba without any weights worth it."""
+"""A recurrent student: its state runs on over the border of examples that share a row."""
 
 from __future__ import annotations
 

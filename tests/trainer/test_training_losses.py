@@ -1,4 +1,4 @@
-"""The losses, against their formulas on the same ids; and that micro batches and packing don't change them."""
+"""The losses, against their formulas on the same ids; micro batches and packing don't change them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,6 @@ def test_packing_learns_what_padded_rows_learn(pupil: Path, rows: Path, tmp_path
 
 
 def test_packing_is_refused_where_examples_would_look_at_each_other(rows: Path, tmp_path: Path) -> None:
-    # GPT-2's absolute positions are honoured, so a recurrent model is what leaks.
     from mixing_students import make_mixing_student
 
     order = order_of(make_mixing_student(tmp_path / "mixing"), rows, packing=True)

@@ -44,6 +44,58 @@ LOSS_DFT: Loss.ValueType  # 2
 """Mean of -sg(p) log p (Dynamic Fine-Tuning)."""
 Global___Loss: _TypeAlias = Loss  # noqa: Y015
 
+class _Schedule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Schedule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEDULE_UNSPECIFIED: _Schedule.ValueType  # 0
+    """Read as SCHEDULE_COSINE."""
+    SCHEDULE_COSINE: _Schedule.ValueType  # 1
+    """Along half a wave."""
+    SCHEDULE_LINEAR: _Schedule.ValueType  # 2
+    """Along a straight line."""
+    SCHEDULE_CONSTANT: _Schedule.ValueType  # 3
+    """It stays at the peak."""
+
+class Schedule(_Schedule, metaclass=_ScheduleEnumTypeWrapper):
+    """How the learning rate falls after the warm-up."""
+
+SCHEDULE_UNSPECIFIED: Schedule.ValueType  # 0
+"""Read as SCHEDULE_COSINE."""
+SCHEDULE_COSINE: Schedule.ValueType  # 1
+"""Along half a wave."""
+SCHEDULE_LINEAR: Schedule.ValueType  # 2
+"""Along a straight line."""
+SCHEDULE_CONSTANT: Schedule.ValueType  # 3
+"""It stays at the peak."""
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """Bfloat16 on a GPU, float32 elsewhere."""
+    PRECISION_FLOAT32: _Precision.ValueType  # 1
+    """Float32."""
+    PRECISION_BFLOAT16: _Precision.ValueType  # 2
+    """Weights in float32, computed in bfloat16."""
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """Numbers in which a model computes."""
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""Bfloat16 on a GPU, float32 elsewhere."""
+PRECISION_FLOAT32: Precision.ValueType  # 1
+"""Float32."""
+PRECISION_BFLOAT16: Precision.ValueType  # 2
+"""Weights in float32, computed in bfloat16."""
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 class _TrainingState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -123,6 +175,19 @@ class TrainingSettings(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     LORA_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    WARMUP_STEPS_FIELD_NUMBER: _builtins.int
+    FINAL_SHARE_FIELD_NUMBER: _builtins.int
+    MICRO_BATCH_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
+    BETA1_FIELD_NUMBER: _builtins.int
+    BETA2_FIELD_NUMBER: _builtins.int
+    CLIP_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    CHECKPOINTING_FIELD_NUMBER: _builtins.int
+    PACKING_FIELD_NUMBER: _builtins.int
+    SAVE_EVERY_FIELD_NUMBER: _builtins.int
     loss: Global___Loss.ValueType
     """What is minimised."""
     learning_rate: _builtins.float
@@ -135,6 +200,32 @@ class TrainingSettings(_message.Message):
     """Most tokens of one example; missing is the model's context."""
     seed: _builtins.int
     """Start of every random choice."""
+    schedule: Global___Schedule.ValueType
+    """How the learning rate falls after the warm-up."""
+    warmup_steps: _builtins.int
+    """Steps over which the learning rate rises to its peak."""
+    final_share: _builtins.float
+    """Share of the peak, 0..1, to which the learning rate falls."""
+    micro_batch: _builtins.int
+    """Examples of one pass; a divisor of the batch. Missing: chosen by the trainer."""
+    steps: _builtins.int
+    """Ends after that many steps instead of `epochs`."""
+    weight_decay: _builtins.float
+    """Weight decay of AdamW."""
+    beta1: _builtins.float
+    """First beta of AdamW; missing is 0.9."""
+    beta2: _builtins.float
+    """Second beta of AdamW; missing is 0.999."""
+    clip: _builtins.float
+    """Most that the norm of a gradient may be; missing is 1."""
+    precision: Global___Precision.ValueType
+    """Numbers in which the model computes."""
+    checkpointing: _builtins.bool
+    """Recompute activations instead of keeping them."""
+    packing: _builtins.bool
+    """Several examples in one row, where the model's attention keeps them apart."""
+    save_every: _builtins.int
+    """Steps between checkpoints; missing: none before the end."""
     @_builtins.property
     def lora(self) -> Global___Lora:
         """Missing: all weights are trained."""
@@ -149,13 +240,32 @@ class TrainingSettings(_message.Message):
         max_tokens: _builtins.int | None = ...,
         seed: _builtins.int = ...,
         lora: Global___Lora | None = ...,
+        schedule: Global___Schedule.ValueType = ...,
+        warmup_steps: _builtins.int = ...,
+        final_share: _builtins.float = ...,
+        micro_batch: _builtins.int | None = ...,
+        steps: _builtins.int | None = ...,
+        weight_decay: _builtins.float = ...,
+        beta1: _builtins.float | None = ...,
+        beta2: _builtins.float | None = ...,
+        clip: _builtins.float | None = ...,
+        precision: Global___Precision.ValueType = ...,
+        checkpointing: _builtins.bool = ...,
+        packing: _builtins.bool = ...,
+        save_every: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_learning_rate", b"_learning_rate", "_lora", b"_lora", "_max_tokens", b"_max_tokens", "batch_size", b"batch_size", "epochs", b"epochs", "learning_rate", b"learning_rate", "lora", b"lora", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta1", b"_beta1", "_beta2", b"_beta2", "_clip", b"_clip", "_epochs", b"_epochs", "_learning_rate", b"_learning_rate", "_lora", b"_lora", "_max_tokens", b"_max_tokens", "_micro_batch", b"_micro_batch", "_save_every", b"_save_every", "_steps", b"_steps", "batch_size", b"batch_size", "beta1", b"beta1", "beta2", b"beta2", "clip", b"clip", "epochs", b"epochs", "learning_rate", b"learning_rate", "lora", b"lora", "max_tokens", b"max_tokens", "micro_batch", b"micro_batch", "save_every", b"save_every", "steps", b"steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_learning_rate", b"_learning_rate", "_lora", b"_lora", "_max_tokens", b"_max_tokens", "batch_size", b"batch_size", "epochs", b"epochs", "learning_rate", b"learning_rate", "lora", b"lora", "loss", b"loss", "max_tokens", b"max_tokens", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta1", b"_beta1", "_beta2", b"_beta2", "_clip", b"_clip", "_epochs", b"_epochs", "_learning_rate", b"_learning_rate", "_lora", b"_lora", "_max_tokens", b"_max_tokens", "_micro_batch", b"_micro_batch", "_save_every", b"_save_every", "_steps", b"_steps", "batch_size", b"batch_size", "beta1", b"beta1", "beta2", b"beta2", "checkpointing", b"checkpointing", "clip", b"clip", "epochs", b"epochs", "final_share", b"final_share", "learning_rate", b"learning_rate", "lora", b"lora", "loss", b"loss", "max_tokens", b"max_tokens", "micro_batch", b"micro_batch", "packing", b"packing", "precision", b"precision", "save_every", b"save_every", "schedule", b"schedule", "seed", b"seed", "steps", b"steps", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__beta1: _TypeAlias = _typing.Literal["beta1"]  # noqa: Y015
+    _WhichOneofArgType__beta1: _TypeAlias = _typing.Literal["_beta1", b"_beta1"]  # noqa: Y015
+    _WhichOneofReturnType__beta2: _TypeAlias = _typing.Literal["beta2"]  # noqa: Y015
+    _WhichOneofArgType__beta2: _TypeAlias = _typing.Literal["_beta2", b"_beta2"]  # noqa: Y015
+    _WhichOneofReturnType__clip: _TypeAlias = _typing.Literal["clip"]  # noqa: Y015
+    _WhichOneofArgType__clip: _TypeAlias = _typing.Literal["_clip", b"_clip"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
@@ -164,8 +274,20 @@ class TrainingSettings(_message.Message):
     _WhichOneofArgType__lora: _TypeAlias = _typing.Literal["_lora", b"_lora"]  # noqa: Y015
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__micro_batch: _TypeAlias = _typing.Literal["micro_batch"]  # noqa: Y015
+    _WhichOneofArgType__micro_batch: _TypeAlias = _typing.Literal["_micro_batch", b"_micro_batch"]  # noqa: Y015
+    _WhichOneofReturnType__save_every: _TypeAlias = _typing.Literal["save_every"]  # noqa: Y015
+    _WhichOneofArgType__save_every: _TypeAlias = _typing.Literal["_save_every", b"_save_every"]  # noqa: Y015
+    _WhichOneofReturnType__steps: _TypeAlias = _typing.Literal["steps"]  # noqa: Y015
+    _WhichOneofArgType__steps: _TypeAlias = _typing.Literal["_steps", b"_steps"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta1) -> _WhichOneofReturnType__beta1 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta2) -> _WhichOneofReturnType__beta2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clip) -> _WhichOneofReturnType__clip | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
     @_typing.overload
@@ -174,6 +296,12 @@ class TrainingSettings(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lora) -> _WhichOneofReturnType__lora | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__micro_batch) -> _WhichOneofReturnType__micro_batch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__save_every) -> _WhichOneofReturnType__save_every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
 
 Global___TrainingSettings: _TypeAlias = TrainingSettings  # noqa: Y015
 
@@ -189,6 +317,9 @@ class StartTrainingRequest(_message.Message):
     DATA_DIGEST_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     ARM_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model that results."""
     base_model: _builtins.str
@@ -199,6 +330,12 @@ class StartTrainingRequest(_message.Message):
     """Sha256 that the rows must have."""
     arm: _builtins.str
     """Arm of a study, for the model card."""
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
+    instruction: _builtins.str
+    """Put behind every prompt that is a plain text."""
+    system: _builtins.str
+    """System message before every prompt that is a plain text."""
     @_builtins.property
     def settings(self) -> Global___TrainingSettings:
         """How to train."""
@@ -212,14 +349,26 @@ class StartTrainingRequest(_message.Message):
         data_digest: _builtins.str = ...,
         settings: Global___TrainingSettings | None = ...,
         arm: _builtins.str | None = ...,
+        tenant: _builtins.str = ...,
+        instruction: _builtins.str | None = ...,
+        system: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "arm", b"arm", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "_instruction", b"_instruction", "_system", b"_system", "arm", b"arm", "instruction", b"instruction", "settings", b"settings", "system", b"system"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "arm", b"arm", "base_model", b"base_model", "data", b"data", "data_digest", b"data_digest", "name", b"name", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "_instruction", b"_instruction", "_system", b"_system", "arm", b"arm", "base_model", b"base_model", "data", b"data", "data_digest", b"data_digest", "instruction", b"instruction", "name", b"name", "settings", b"settings", "system", b"system", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arm: _TypeAlias = _typing.Literal["arm"]  # noqa: Y015
     _WhichOneofArgType__arm: _TypeAlias = _typing.Literal["_arm", b"_arm"]  # noqa: Y015
+    _WhichOneofReturnType__instruction: _TypeAlias = _typing.Literal["instruction"]  # noqa: Y015
+    _WhichOneofArgType__instruction: _TypeAlias = _typing.Literal["_instruction", b"_instruction"]  # noqa: Y015
+    _WhichOneofReturnType__system: _TypeAlias = _typing.Literal["system"]  # noqa: Y015
+    _WhichOneofArgType__system: _TypeAlias = _typing.Literal["_system", b"_system"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__arm) -> _WhichOneofReturnType__arm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instruction) -> _WhichOneofReturnType__instruction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__system) -> _WhichOneofReturnType__system | None: ...
 
 Global___StartTrainingRequest: _TypeAlias = StartTrainingRequest  # noqa: Y015
 
@@ -262,6 +411,10 @@ class Training(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    BASE_MODEL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the training."""
     name: _builtins.str
@@ -276,6 +429,14 @@ class Training(_message.Message):
     """Why it failed."""
     model_digest: _builtins.str
     """Digest of the published model."""
+    model: _builtins.str
+    """Where the published model is, `artifact://PATH` of a folder."""
+    adapter: _builtins.bool
+    """Whether the model is a low-rank adapter of its base."""
+    tokens: _builtins.int
+    """Trained tokens, prompts and completions, so far."""
+    base_model: _builtins.str
+    """Name of the base model."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was asked for."""
@@ -296,21 +457,29 @@ class Training(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         error: _builtins.str | None = ...,
         model_digest: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        adapter: _builtins.bool = ...,
+        tokens: _builtins.int = ...,
+        base_model: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ended_at", b"_ended_at", "_error", b"_error", "_model_digest", b"_model_digest", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "model_digest", b"model_digest"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ended_at", b"_ended_at", "_error", b"_error", "_model", b"_model", "_model_digest", b"_model_digest", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "model", b"model", "model_digest", b"model_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_at", b"_ended_at", "_error", b"_error", "_model_digest", b"_model_digest", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "id", b"id", "model_digest", b"model_digest", "name", b"name", "state", b"state", "step", b"step", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_at", b"_ended_at", "_error", b"_error", "_model", b"_model", "_model_digest", b"_model_digest", "adapter", b"adapter", "base_model", b"base_model", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "id", b"id", "model", b"model", "model_digest", b"model_digest", "name", b"name", "state", b"state", "step", b"step", "steps", b"steps", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ended_at: _TypeAlias = _typing.Literal["ended_at"]  # noqa: Y015
     _WhichOneofArgType__ended_at: _TypeAlias = _typing.Literal["_ended_at", b"_ended_at"]  # noqa: Y015
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__model_digest: _TypeAlias = _typing.Literal["model_digest"]  # noqa: Y015
     _WhichOneofArgType__model_digest: _TypeAlias = _typing.Literal["_model_digest", b"_model_digest"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ended_at) -> _WhichOneofReturnType__ended_at | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model_digest) -> _WhichOneofReturnType__model_digest | None: ...
 
@@ -324,19 +493,23 @@ class WatchTrainingRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     AFTER_STEP_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the training."""
     after_step: _builtins.int
     """Send nothing up to this step."""
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         after_step: _builtins.int = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_step", b"after_step", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_step", b"after_step", "id", b"id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,12 +525,15 @@ class WatchTrainingResponse(_message.Message):
     LOSS_FIELD_NUMBER: _builtins.int
     TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
     loss: _builtins.float
     """Loss of the step, nats a token."""
     tokens_per_second: _builtins.float
     """Trained tokens a second since the last message."""
     memory_bytes: _builtins.int
     """Peak memory of the accelerator, bytes."""
+    learning_rate: _builtins.float
+    """Learning rate of the step."""
     @_builtins.property
     def training(self) -> Global___Training:
         """The training as it stands."""
@@ -369,17 +545,22 @@ class WatchTrainingResponse(_message.Message):
         loss: _builtins.float | None = ...,
         tokens_per_second: _builtins.float | None = ...,
         memory_bytes: _builtins.int | None = ...,
+        learning_rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_memory_bytes", b"_memory_bytes", "_tokens_per_second", b"_tokens_per_second", "loss", b"loss", "memory_bytes", b"memory_bytes", "tokens_per_second", b"tokens_per_second", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_loss", b"_loss", "_memory_bytes", b"_memory_bytes", "_tokens_per_second", b"_tokens_per_second", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "tokens_per_second", b"tokens_per_second", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_memory_bytes", b"_memory_bytes", "_tokens_per_second", b"_tokens_per_second", "loss", b"loss", "memory_bytes", b"memory_bytes", "tokens_per_second", b"tokens_per_second", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_loss", b"_loss", "_memory_bytes", b"_memory_bytes", "_tokens_per_second", b"_tokens_per_second", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "tokens_per_second", b"tokens_per_second", "training", b"training"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015
     _WhichOneofReturnType__memory_bytes: _TypeAlias = _typing.Literal["memory_bytes"]  # noqa: Y015
     _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
     _WhichOneofReturnType__tokens_per_second: _TypeAlias = _typing.Literal["tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__tokens_per_second: _TypeAlias = _typing.Literal["_tokens_per_second", b"_tokens_per_second"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__loss) -> _WhichOneofReturnType__loss | None: ...
     @_typing.overload
@@ -396,16 +577,20 @@ class CancelTrainingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the training."""
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,16 +627,20 @@ class GetTrainingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the training."""
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,19 +678,23 @@ class ListTrainingsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most trainings; 0 is read as 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
