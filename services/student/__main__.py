@@ -12,12 +12,14 @@ from services.inference.choice import start_engine
 from services.inference.host import EngineHost
 from services.student.core import StudentCore
 from services.student.engines.proxy import VERSION
+from services.student.following import Follower
 from services.student.servicer import StudentService
 from services.student.settings import StudentSettings
 from shared.errors import IdiolectError
 from shared.logs import log_to_stderr
 from shared.rpc.server import run
 from shared.rpc.settings import ServingSettings, from_environment
+from shared.store import open_store
 
 
 def main() -> int:
@@ -40,7 +42,11 @@ def build(serving: ServingSettings, settings: StudentSettings) -> StudentService
         return AbsentModel("proxy", VERSION) if settings.engine == "proxy" else await start_engine(settings)
 
     host = EngineHost(make, template.seen_through)
-    return StudentService(StudentCore(host, serving.state / "profiles", template))
+    follower = None
+    if settings.store is not None:
+        store = open_store(settings.store)
+        follower = Follower(host, store, serving.state / "models", settings.follow_seconds)
+    return StudentService(StudentCore(host, serving.state / "profiles", template, follower))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from services.inference.host import EngineHost
+from services.student.following import Follower
 from services.student.profile import Choice, FittedStudent
 from services.student.prompting import StudentTemplate
 from services.student.shelf import ProfileShelf
@@ -58,8 +59,15 @@ class StudentCore:
     Profiles are fitted and read in threads of their own, so that calls to the engine never wait for them.
     """
 
-    def __init__(self, host: EngineHost, profiles: Path, template: StudentTemplate) -> None:
+    def __init__(
+        self,
+        host: EngineHost,
+        profiles: Path,
+        template: StudentTemplate,
+        follower: Follower | None = None,
+    ) -> None:
         self.host = host
+        self._follower = follower
         self._template = template
         self._shelf = ProfileShelf(profiles, self._served)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="profiles")
@@ -70,9 +78,13 @@ class StudentCore:
         """Begin to load the engine."""
         self._loop = asyncio.get_running_loop()
         await self.host.start(tell, fail)
+        if self._follower is not None:
+            self._follower.start()
 
     async def stop(self) -> None:
         """Let go of everything."""
+        if self._follower is not None:
+            await self._follower.stop()
         await self.host.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""The student's template under the name that this house knows it by; the trainer renders with the same one."""
+"""The student's template by the name that this house knows it by; the trainer renders with the same."""
 
 from services.inference.prompting import StudentTemplate
 

@@ -65,7 +65,7 @@ class RowEncoder:
 def _turn_ending(tokenizer: Any, configured: int | list[int] | None) -> int:
     """The token that the model says when it is done: of its template, else of its configuration."""
     several = configured if isinstance(configured, list) else [configured]
-    found = (turn_end(tokenizer), *several, tokenizer.eos_token_id)
+    found: tuple[int | None, ...] = (turn_end(tokenizer), *several, tokenizer.eos_token_id)
     end = next((identity for identity in found if identity is not None), None)
     if end is None:
         raise FieldError("base", "names no token that ends a text", "set eos_token_id in its config.json")

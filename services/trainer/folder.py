@@ -77,7 +77,12 @@ def read_curve(file: Path, after: int = 0) -> tuple[TrainingProgress, ...]:
     """The steps of a progress file behind step `after`; none where there is no file."""
     if not file.is_file():
         return ()
-    whole = file.read_bytes().rpartition(b"\n")[0]
+    return parsed_curve(file.read_bytes(), after)
+
+
+def parsed_curve(content: bytes, after: int = 0) -> tuple[TrainingProgress, ...]:
+    """The steps behind step `after` in the content of a progress file."""
+    whole = content.rpartition(b"\n")[0]
     steps = (TrainingProgress(**json.loads(line)) for line in whole.split(b"\n") if line)
     return tuple(step for step in steps if step.step > after)
 

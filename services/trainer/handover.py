@@ -1,6 +1,6 @@
-"""The accelerator is handed over for a training: student and oracle sleep under leases that end by themselves.
+"""Hands the accelerator over for a training: student and oracle sleep under leases that end by themselves.
 
-A lease is renewed long before it ends. Where its engine was started anew, and so forgot it, a new one is taken.
+A lease is renewed long before it ends. An engine that was started anew forgot it, and is given a new one.
 If this process dies, the leases run out and the engines wake by themselves.
 """
 

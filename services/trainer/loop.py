@@ -156,6 +156,8 @@ def loop(
     class Loop(SFTTrainer):  # type: ignore[misc]
         """Counts what its steps cost, falls by our schedule, and writes no card."""
 
+        lr_scheduler: Any
+
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             from torch.optim.lr_scheduler import LambdaLR
 

@@ -15,27 +15,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 from services.trainer.orders import settings_of, settings_values
-from shared.domain.training import TrainingSettings
+from shared.domain.training import TrainingSettings, TrainingState
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.ids import is_id, turned, turned_back
 from shared.store.base import Store, every_key
 
 KIND = "train"
 _LIVE = "live-trainings/"
-
-
-class State(StrEnum):
-    """Where a training stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ class Ordered:
 class Ended:
     """How a training ended, at `at` seconds since the epoch; `digest` and `adapter` of the model it left."""
 
-    state: State
+    state: TrainingState
     at: float
     step: int = 0
     steps: int = 0
@@ -152,7 +141,7 @@ class Records:
             told = json.loads(self._store.get(f"{ordered.folder}ended"))
         except NotFoundError:
             return None
-        return Ended(**{**told, "state": State(told["state"])})
+        return Ended(**{**told, "state": TrainingState(told["state"])})
 
     def curve(self, ordered: Ordered) -> bytes:
         """The steps of one that has ended, as JSON Lines."""

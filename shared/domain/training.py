@@ -17,6 +17,16 @@ class Loss(StrEnum):
     DFT = "dft"
 
 
+class TrainingState(StrEnum):
+    """Where a training of a service stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
     """One example: the loss is on the completion only.
@@ -133,4 +143,30 @@ class TrainedModel:
     rows: int
     tokens: int
     curve: tuple[TrainingProgress, ...]
+    adapter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStanding:
+    """A training of a service as it stands.
+
+    Attributes:
+        id: names it. name, base: of the model that results, and of the one it starts from.
+        step, steps, tokens: done, in all (0 before that is known), and trained on so far.
+        created, ended: seconds since the epoch; `ended` is None before. error: why it failed.
+        model, digest, adapter: path in the caller's name space, digest and kind of the published model.
+    """
+
+    id: str
+    name: str
+    base: str
+    state: TrainingState
+    step: int
+    steps: int
+    tokens: int
+    created: float
+    ended: float | None = None
+    error: str | None = None
+    model: str | None = None
+    digest: str | None = None
     adapter: bool = False

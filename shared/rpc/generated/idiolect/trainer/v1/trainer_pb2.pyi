@@ -727,3 +727,54 @@ class ListTrainingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTrainingsResponse: _TypeAlias = ListTrainingsResponse  # noqa: Y015
+
+@_typing.final
+class ServeModelRequest(_message.Message):
+    """Names the model that students are to serve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Name space of the caller; empty is read as `default`."""
+    name: _builtins.str
+    """Name of a published model."""
+    digest: _builtins.str
+    """Its digest."""
+    adapter: _builtins.bool
+    """Whether it is a low-rank adapter of the model that the students have loaded."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        adapter: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "digest", b"digest", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServeModelRequest: _TypeAlias = ServeModelRequest  # noqa: Y015
+
+@_typing.final
+class ServeModelResponse(_message.Message):
+    """Students follow within seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServeModelResponse: _TypeAlias = ServeModelResponse  # noqa: Y015

@@ -63,6 +63,11 @@ class TrainerServiceStub:
                 request_serializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsRequest.SerializeToString,
                 response_deserializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsResponse.FromString,
                 _registered_method=True)
+        self.ServeModel = channel.unary_unary(
+                '/idiolect.trainer.v1.TrainerService/ServeModel',
+                request_serializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelRequest.SerializeToString,
+                response_deserializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
@@ -107,6 +112,13 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ServeModel(self, request, context):
+        """Has every student that follows the store serve a published model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +146,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.ListTrainings,
                     request_deserializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsRequest.FromString,
                     response_serializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsResponse.SerializeToString,
+            ),
+            'ServeModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ServeModel,
+                    request_deserializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelRequest.FromString,
+                    response_serializer=idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -275,6 +292,33 @@ class TrainerService:
             '/idiolect.trainer.v1.TrainerService/ListTrainings',
             idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsRequest.SerializeToString,
             idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ListTrainingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ServeModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/idiolect.trainer.v1.TrainerService/ServeModel',
+            idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelRequest.SerializeToString,
+            idiolect_dot_trainer_dot_v1_dot_trainer__pb2.ServeModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class TrainerServiceStub:
     """One training."""
     ListTrainings: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListTrainingsRequest, _trainer_pb2.ListTrainingsResponse]
     """Trainings, newest first."""
+    ServeModel: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ServeModelRequest, _trainer_pb2.ServeModelResponse]
+    """Has every student that follows the store serve a published model."""
 
 @_typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
@@ -67,6 +69,8 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """One training."""
     ListTrainings: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListTrainingsRequest, _trainer_pb2.ListTrainingsResponse]  # type: ignore[assignment]
     """Trainings, newest first."""
+    ServeModel: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ServeModelRequest, _trainer_pb2.ServeModelResponse]  # type: ignore[assignment]
+    """Has every student that follows the store serve a published model."""
 
 class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Trainings of students.
@@ -114,5 +118,13 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.ListTrainingsResponse, _abc.Awaitable[_trainer_pb2.ListTrainingsResponse]]:
         """Trainings, newest first."""
+
+    @_abc_1.abstractmethod
+    def ServeModel(
+        self,
+        request: _trainer_pb2.ServeModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.ServeModelResponse, _abc.Awaitable[_trainer_pb2.ServeModelResponse]]:
+        """Has every student that follows the store serve a published model."""
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

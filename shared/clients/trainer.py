@@ -1,0 +1,125 @@
+"""The trainer over gRPC: trainings are begun, followed, listed and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.clients.connection import Connection, headers, sendable
+from shared.domain.training import TrainingProgress, TrainingSettings, TrainingStanding
+from shared.rpc.channel import Target
+from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2 as pb
+from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2_grpc as grpc_pb
+from shared.rpc.wire.trainings import ARTIFACT, settings_message, standing_of
+
+QUICK_SECONDS = 60.0
+# The rows are read through before the answer.
+START_SECONDS = 3600.0
+_LONGEST_SECONDS = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What is asked of the trainer.
+
+    Attributes:
+        name: of the model that results. base: name of an allowed model. settings: how to train.
+        data: path of the rows in the caller's name space of the artifact store. data_digest: their sha256.
+        arm: of a study, for the model card. instruction, system: put around prompts that are plain texts.
+    """
+
+    name: str
+    base: str
+    data: str
+    data_digest: str
+    settings: TrainingSettings
+    arm: str | None = None
+    instruction: str | None = None
+    system: str | None = None
+
+
+class TrainerClient:
+    """Every method of the trainer service; safe to use from several threads, and after a fork."""
+
+    def __init__(self, target: Target, tenant: str = "default") -> None:
+        """`tenant` is the name space in which the caller's rows, trainings and models are."""
+        self._connection = Connection(target, grpc_pb.TrainerServiceStub, "trainer")
+        self._tenant = tenant
+
+    def __enter__(self) -> TrainerClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def start(self, request: TrainingRequest) -> TrainingStanding:
+        """Begin a training. FieldError for what can't work as far as can be told before it runs."""
+        asked = pb.StartTrainingRequest(
+            tenant=self._tenant,
+            name=sendable("name", request.name),
+            base_model=sendable("base_model", request.base),
+            data=ARTIFACT + sendable("data", request.data),
+            data_digest=request.data_digest,
+            settings=settings_message(request.settings),
+            arm=request.arm,
+            instruction=request.instruction,
+            system=request.system,
+        )
+        with self._connection.translated("StartTraining"):
+            begun = self._connection.stub.StartTraining(asked, timeout=START_SECONDS, metadata=headers())
+        return standing_of(begun.training)
+
+    def watch(
+        self, training: str, after: int = 0
+    ) -> Iterator[tuple[TrainingStanding, TrainingProgress | None]]:
+        """Every step behind `after` as it is done, and at last how it ended, without a step."""
+        asked = pb.WatchTrainingRequest(tenant=self._tenant, id=training, after_step=after)
+        with self._connection.translated("WatchTraining"):
+            told = self._connection.stub.WatchTraining(asked, timeout=_LONGEST_SECONDS, metadata=headers())
+            for message in told:
+                yield standing_of(message.training), _step_of(message)
+
+    def get(self, training: str) -> TrainingStanding:
+        """One training. NotFoundError where the name space has none of that id."""
+        asked = pb.GetTrainingRequest(tenant=self._tenant, id=training)
+        with self._connection.translated("GetTraining"):
+            found = self._connection.stub.GetTraining(asked, timeout=QUICK_SECONDS, metadata=headers())
+        return standing_of(found.training)
+
+    def list(self, size: int = 100, token: str = "") -> tuple[list[TrainingStanding], str]:
+        """A page of trainings, newest first, and the token of the next page; empty on the last one."""
+        asked = pb.ListTrainingsRequest(tenant=self._tenant, page_size=size, page_token=token)
+        with self._connection.translated("ListTrainings"):
+            page = self._connection.stub.ListTrainings(asked, timeout=QUICK_SECONDS, metadata=headers())
+        return [standing_of(training) for training in page.trainings], page.next_page_token
+
+    def cancel(self, training: str) -> TrainingStanding:
+        """Have it end early, with a checkpoint; one that has ended stays as it is."""
+        asked = pb.CancelTrainingRequest(tenant=self._tenant, id=training)
+        with self._connection.translated("CancelTraining"):
+            told = self._connection.stub.CancelTraining(asked, timeout=QUICK_SECONDS, metadata=headers())
+        return standing_of(told.training)
+
+    def serve(self, name: str, digest: str, *, adapter: bool = False) -> None:
+        """Have the students that follow the store serve a published model, or wear it as an adapter."""
+        asked = pb.ServeModelRequest(tenant=self._tenant, name=name, digest=digest, adapter=adapter)
+        with self._connection.translated("ServeModel"):
+            self._connection.stub.ServeModel(asked, timeout=QUICK_SECONDS, metadata=headers())
+
+
+def _step_of(message: pb.WatchTrainingResponse) -> TrainingProgress | None:
+    if not message.HasField("loss"):
+        return None
+    return TrainingProgress(
+        step=message.training.step,
+        steps=message.training.steps,
+        loss=message.loss,
+        learning_rate=message.learning_rate,
+        tokens=message.training.tokens,
+        tokens_per_second=message.tokens_per_second,
+        memory_bytes=message.memory_bytes if message.HasField("memory_bytes") else None,
+    )
