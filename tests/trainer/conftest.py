@@ -1,8 +1,13 @@
 """A small student and its rows."""
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "services"))
+
 from small_students import make_student, write_rows
 
 
