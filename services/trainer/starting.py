@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.inference.checkpoint import digest_of, find_folder, require
+from services.inference.checkpoint import LOADING, digest_of, find_folder, require
 from services.inference.encoding import configured_ends
 from services.trainer.encoding import RowEncoder
 from shared.domain.training import TrainingSettings
@@ -41,9 +41,10 @@ class Base:
         import torch
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
+        with LOADING:
+            return AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
 
 
 def find_base(source: str) -> Base:
