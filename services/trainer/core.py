@@ -174,9 +174,11 @@ class TrainerCore:
             self._current = ordered
             try:
                 await self._settle(ordered)
-            except Exception as error:  # a defect ends the service, which is started again
-                fail(error)
-                raise
+            except Exception as error:
+                # A defect ends the service, which is started again; so does nothing that comes while it ends.
+                if not (self._stopping and isinstance(error, UnavailableError)):
+                    fail(error)
+                    raise
             finally:
                 self._current = self._child = None
 
@@ -186,7 +188,7 @@ class TrainerCore:
             ending = await self._run(ordered)
         except StoppedError as error:
             ending = Ending(STOPPED, {"error": str(error)})
-        except FieldError as error:
+        except (IdiolectError, OSError) as error:
             ending = Ending(TrainingState.FAILED.value, {"error": str(error)})
         wished = ordered.id in self._wished_to_end
         if self._stopping and not wished and ending.state != SUCCEEDED:
@@ -304,12 +306,15 @@ class TrainerCore:
             pieces = self._store.stream(ordered.data)
         except NotFoundError:
             raise FieldError("data", "is not there", "name an object of your name space") from None
-        folder.mkdir(parents=True, exist_ok=True)
         aside = folder / ".rows.jsonl"
-        with aside.open("wb") as stream:
-            for piece in pieces:
-                found.update(piece)
-                stream.write(piece)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as stream:
+                for piece in pieces:
+                    found.update(piece)
+                    stream.write(piece)
+        except OSError as error:
+            raise UnavailableError(f"the rows can't be kept in {folder} ({error.strerror})") from error
         if found.hexdigest() != ordered.data_digest:
             shutil.rmtree(folder)
             problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"

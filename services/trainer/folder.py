@@ -49,7 +49,8 @@ class TrainingFolder:
         """The last whole checkpoint; what is behind it is forgotten, since it will be done again."""
         whole = sorted(self.checkpoints.glob("checkpoint-*"), key=_step)
         for folder in [folder for folder in whole if not (folder / _WHOLE).is_file()]:
-            shutil.rmtree(folder)
+            # Processes that train together do this side by side.
+            shutil.rmtree(folder, ignore_errors=True)
             whole.remove(folder)
         last = whole[-1] if whole else None
         self._forget_after(0 if last is None else _step(last))

@@ -104,6 +104,7 @@ def arguments(settings: TrainingSettings, folder: Path, micro: int, processes: i
         bf16=bfloat16,
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
+        ddp_find_unused_parameters=False,
         seed=settings.seed,
         data_seed=settings.seed,
         save_strategy="no" if settings.save_every is None else "steps",
@@ -200,6 +201,17 @@ def _over_processes(accelerator: Any, loss: Any, tokens: int) -> tuple[float, in
     return float(every[:, 0].mean()), int(every[:, 1].sum())
 
 
+def _agreed(wish: bool) -> bool:
+    """Whether any of the processes that train together wishes it; they must all do the same."""
+    import torch.distributed as group
+
+    if not group.is_initialized():
+        return wish
+    wishes: list[bool] = [False] * group.get_world_size()
+    group.all_gather_object(wishes, wish)
+    return any(wishes)
+
+
 def _follower(meter: Meter, following: Following) -> Any:
     from transformers import TrainerCallback
 
@@ -218,7 +230,7 @@ def _follower(meter: Meter, following: Following) -> Any:
             if state.is_world_process_zero:
                 following.folder.add(done)
                 following.watch(done)
-            if following.stop() and done.step < done.steps:
+            if _agreed(following.stop()) and done.step < done.steps:
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **named: Any) -> None:

@@ -37,7 +37,11 @@ def digest(base: Base, folder: Path, *, adapted: bool) -> str:
 
 
 def _check_numbers(model: Any) -> None:
-    if not all(bool(weights.isfinite().all()) for weights in model.parameters()):
+    # Of weights that are spread over processes, each looks at its own part.
+    local = (
+        getattr(weights, "to_local", lambda weights=weights: weights)() for weights in model.parameters()
+    )
+    if not all(bool(weights.isfinite().all()) for weights in local):
         cure = "lower the learning rate or warm up longer"
         raise FieldError("settings.learning_rate", "weights became infinite or no numbers", cure)
 

@@ -152,3 +152,23 @@ def test_nothing_of_a_training_outlives_its_service(order: TrainingOrder, tmp_pa
         assert eventually(lambda: bool(read_curve(tmp_path / "run" / "progress.jsonl")))
         service.kill()
     assert eventually(lambda: group_of(leader) == [])
+
+
+def test_two_processes_learn_what_one_learns(pupil: Path, rows: Path, tmp_path: Path) -> None:
+    # As accelerate launches them on GPUs; on a processor the two keep whole weights and share gradients.
+    order = order_of(pupil, rows, micro_batch=1)
+    two = tmp_path / "two"
+    two.mkdir()
+    (two / "request.json").write_text(json.dumps({**order_values(order), "device": "cpu", "threads": 1}))
+    launched = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    command = [sys.executable, "-m", *launched, "services.trainer.run", str(two)]
+    subprocess.run(command, check=True, capture_output=True)
+    one = LocalTrainer("cpu").train(order, tmp_path / "one", ignore)
+    assert losses(read_curve(two / "progress.jsonl")) == pytest.approx(losses(one.curve), rel=1e-4)
+
+
+def test_the_shipped_configuration_spreads_a_training_over_as_many_processes_as_are_set_up() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(Launch(processes=4).config))
+    assert (config.distributed_type, "4" in Launch(processes=4).command(Path("x"))) == ("FSDP", True)
