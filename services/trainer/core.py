@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from services.trainer.checking import check_settings
-from services.trainer.folder import TrainingFolder, parsed_curve, read_curve
+from services.trainer.folder import TrainingFolder, last_step, parsed_curve, read_curve
 from services.trainer.handover import Handover
 from services.trainer.orders import settings_values
 from services.trainer.process import ChildTraining, Ending, Launch
@@ -165,22 +165,24 @@ class TrainerCore:
         """The last step of the training that runs now, for the metrics."""
         if self._current is None:
             return None
-        curve = read_curve(self._folder(self._current) / "progress.jsonl")
-        return curve[-1] if curve else None
+        return last_step(self._folder(self._current) / "progress.jsonl")
 
     async def _work(self, fail: Callable[[Exception], None]) -> None:
-        while not self._stopping:
+        while True:
             ordered = await self._queue.get()
             self._current = ordered
             try:
                 await self._settle(ordered)
             except Exception as error:
-                # A defect ends the service, which is started again; so does nothing that comes while it ends.
+                # A defect ends the service, which is started again. While it ends anyway, a store that
+                # can't be used is no news.
                 if not (self._stopping and isinstance(error, UnavailableError)):
                     fail(error)
                     raise
             finally:
                 self._current = self._child = None
+            if self._stopping:
+                return
 
     async def _settle(self, ordered: Ordered) -> None:
         """Run one training to its end, and say how it ended; not where this service ends first."""
@@ -270,8 +272,8 @@ class TrainerCore:
             return Standing(ordered, ended.state, ended=ended)
         if ordered != self._current or self._child is None:
             return Standing(ordered, TrainingState.QUEUED)
-        curve = read_curve(self._folder(ordered) / "progress.jsonl")
-        return Standing(ordered, TrainingState.RUNNING, curve[-1] if curve else None)
+        last = last_step(self._folder(ordered) / "progress.jsonl")
+        return Standing(ordered, TrainingState.RUNNING, last)
 
     def _steps(self, standing: Standing, after: int) -> tuple[TrainingProgress, ...]:
         if standing.ended is not None:

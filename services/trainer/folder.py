@@ -17,12 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared.domain.training import TrainingProgress
-from shared.errors import NotFoundError
 from shared.identity import Setting, check_drift
 from shared.jsonl import dump_line
 
 _WHOLE = "whole"
 _UNKNOWN = "-"
+# Holds the last two lines of a progress file.
+_TAIL_BYTES = 4096
 
 
 class TrainingFolder:
@@ -82,18 +83,20 @@ def read_curve(file: Path, after: int = 0) -> tuple[TrainingProgress, ...]:
 
 
 def parsed_curve(content: bytes, after: int = 0) -> tuple[TrainingProgress, ...]:
-    """The steps behind step `after` in the content of a progress file."""
+    """The steps behind step `after` in the content of a progress file, whose line N tells of step N."""
     whole = content.rpartition(b"\n")[0]
-    steps = (TrainingProgress(**json.loads(line)) for line in whole.split(b"\n") if line)
-    return tuple(step for step in steps if step.step > after)
+    lines = whole.split(b"\n")[after:] if whole else []
+    return tuple(TrainingProgress(**json.loads(line)) for line in lines)
 
 
-def last_checkpoint(path: Path) -> Path:
-    """The last whole checkpoint of a training's folder. NotFoundError where there is none."""
-    whole = [mark.parent for mark in (path / "checkpoints").glob(f"checkpoint-*/{_WHOLE}")]
-    if not whole:
-        raise NotFoundError(f"{path} holds no checkpoint; set save_every")
-    return max(whole, key=_step)
+def last_step(file: Path) -> TrainingProgress | None:
+    """The last step that a progress file tells of; None where it tells of none."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
+        lines = stream.read().rpartition(b"\n")[0].split(b"\n")
+    return TrainingProgress(**json.loads(lines[-1])) if lines[-1] else None
 
 
 def written_at_once(path: Path, content: bytes) -> None:
