@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-vllm check bench bench-engines bench-gateway proto
+.PHONY: help setup demo test test-kill test-vllm check bench bench-engines bench-gateway bench-training proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -66,8 +66,11 @@ bench: $(READY) ## every benchmark against its bar
 	$(BIN)/python -m bench.collect
 
 bench-gateway: $(READY) ## the benchmarks of gateway and queue
-	$(BIN)/python -m bench.collect gateway_path_scripted gateway_accepted gateway_small_request \
-		gateway_fairness million
+	$(BIN)/python -m bench.collect gateway_path_scripted gateway_path_smollm2 gateway_accepted \
+		gateway_small_request gateway_workers gateway_fairness million
+
+bench-training: $(READY) ## the benchmarks of training and evaluation
+	$(BIN)/python -m bench.collect trainer_over_trl_direct evaluation_over_bare_engine
 
 bench-engines: $(READY) ## the benchmarks of the engines alone, about an hour
 	$(BIN)/python -m bench.collect generate_grpc_over_bare_scripted generate_grpc_over_bare_transformers \
