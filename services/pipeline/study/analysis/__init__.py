@@ -1,0 +1,1 @@
+"""What a study concludes: intervals, paired differences, correlations, the weight of cost."""

@@ -1,0 +1,1 @@
+"""How the texts of each arm are made."""

@@ -1,0 +1,25 @@
+"""The arm of this project's own search: locate, rewrite, verify and gate, on the same trajectories."""
+
+from __future__ import annotations
+
+from services.pipeline.study.makers.base import Batch, Made, Text
+from services.pipeline.study.sharing import Shared
+from shared.domain import Outcome, Refinement
+
+_STANDS = (Outcome.KEPT, Outcome.REPAIRED, Outcome.REGENERATED)
+
+
+def style_aligned_pipeline(batch: Batch) -> Made:
+    """What the search leaves of each sample; nothing where it rejects it. No oracle model takes part."""
+    samples = [(one.problem.problem.text, sample.text) for one in batch.sampled for sample in one.samples]
+    trajectories = [one.sampled.trajectory(one.source) for one in batch.shared]
+    refinements = batch.parts.repair(samples, trajectories, batch.arm.options)
+    pairs = zip(batch.shared, refinements, strict=True)
+    return Made([_text(one, refinement) for one, refinement in pairs])
+
+
+def _text(one: Shared, refinement: Refinement) -> Text | None:
+    if refinement.outcome not in _STANDS:
+        return None
+    native = refinement.trajectory.text
+    return Text(one.sampled.problem, refinement.refined, native, refinement.preserved)

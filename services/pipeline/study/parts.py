@@ -1,0 +1,70 @@
+"""What a study asks of whoever puts it together, beside the workers that do its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from services.pipeline.study.items import StudyProblem
+from services.pipeline.study.tasks import Workers
+from shared.domain import EvaluationProblem, Refinement, Trajectory
+from shared.ports import ArmWriter, Locator, Verifier
+
+Repair = Callable[[Sequence[tuple[str, str]], Sequence[Trajectory], Mapping[str, Any]], Iterable[Refinement]]
+
+
+@runtime_checkable
+class Respeller(Protocol):
+    """An oracle that can also say a share of a solution's lines in its own words."""
+
+    def respelled(self, problem: str, text: str, share: float, seed: int) -> str:
+        """The solution with each line in other words with probability `share`; same steps, same numbers."""
+        ...
+
+
+class Problems(Protocol):
+    """Where a study's problems come from."""
+
+    def draw(self, seed: int) -> Sequence[StudyProblem]:
+        """The problems of one draw, each with gold."""
+        ...
+
+    def held_out(self, seed: int) -> Sequence[EvaluationProblem]:
+        """The problems of the evaluation; none of them is in a draw."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A student: its name in the config, where its model is, and the model's digest."""
+
+    name: str
+    model: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one study.
+
+    Attributes:
+        problems: where they come from. students: in the order of the config.
+        writers: the oracles by name; one that respells is a `Respeller` too. threads: how many of an
+            oracle's texts are asked for at the same time.
+        verifier, locator: judge the arms' texts.
+        repair: the project's own search, given native samples to know the student by, the trajectories and
+            the arm's options: one refinement a trajectory, in order.
+        workers: do the heavy tasks. scratch: room for models under training.
+    """
+
+    problems: Problems
+    students: Sequence[Student]
+    writers: Mapping[str, ArmWriter]
+    verifier: Verifier
+    locator: Locator
+    repair: Repair
+    workers: Workers
+    scratch: Path
+    threads: Mapping[str, int] = field(default_factory=dict)
