@@ -160,5 +160,5 @@ def graded_line(graded: Graded) -> dict[str, Any]:
 
 def right_share(line: Mapping[str, Any]) -> float:
     """Share of a problem's samples that are right; undecided ones are not."""
-    right = [sample["verdict"] == Correctness.CORRECT.value for sample in line["samples"]]
-    return sum(right) / len(right)
+    verdicts: list[str] = [sample["verdict"] for sample in line["samples"]]
+    return verdicts.count(Correctness.CORRECT.value) / len(verdicts)

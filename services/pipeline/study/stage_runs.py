@@ -97,8 +97,10 @@ class _Runs:
 
     def _trained_of(self, key: RunKey) -> dict[str, Any]:
         settings = asdict(self.cell.settings_of(key))
+        student = self.cell.config.student
+        template = {"instruction": student.instruction, "system": student.system}
         arm = self.cell.digest(arm_key(key.arm))
-        return {"arm": arm, "student": self.cell.student.digest, "settings": settings}
+        return {"arm": arm, "student": self.cell.student.digest, "settings": settings, "template": template}
 
     def _evaluated_of(self, key: RunKey) -> dict[str, Any]:
         return {"train": self._trained_of(key), **self.cell.asked_of_trained}
