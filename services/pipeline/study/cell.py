@@ -12,6 +12,7 @@ from services.pipeline.study.config import ArmSettings, StudyConfig
 from services.pipeline.study.items import RunKey, StudyProblem
 from services.pipeline.study.parts import Parts, Student
 from services.pipeline.study.shelf import Shelf
+from services.pipeline.study.tasks import Template
 from shared.domain import EvaluationProblem, EvaluationSettings, TrainingSettings
 from shared.identity import digest_of
 
@@ -47,6 +48,11 @@ class Cell:
         """What determines an evaluation beside the model."""
         problems = digest_of([asdict(problem) for problem in self.held_out])
         return {"held_out": problems, "evaluation": asked(self.config.evaluation)}
+
+    @property
+    def template(self) -> Template:
+        """What stands around every problem."""
+        return Template(self.config.student.instruction, self.config.student.system)
 
     @property
     def scratch(self) -> Path:

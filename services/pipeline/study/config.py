@@ -12,7 +12,6 @@ from services.pipeline.study.design import Design
 from services.pipeline.study.makers.register import EXTRA, MAKERS, needs_oracle
 from services.pipeline.study.table_reader import TableReader
 from shared.domain import EvaluationSettings, Loss, TrainingSettings
-from shared.domain.training import Lora
 from shared.errors import FieldError
 
 Source = Literal["first", "wrong", "right"]
@@ -239,7 +238,6 @@ def _training(
         checkpointing=table.truth("checkpointing"),
         packing=table.truth("packing"),
         save_every=table.optional_whole("save_every", least=1),
-        lora=_lora(table),
     )
     table.finish()
     return settings, budgets, rates, rates_from
@@ -250,19 +248,6 @@ def _betas(table: TableReader) -> tuple[float, float]:
     if len(betas) != 2 or max(betas) >= 1:
         raise FieldError(table.name("betas"), f"are {betas}", "give two numbers below 1")
     return betas[0], betas[1]
-
-
-def _lora(table: TableReader) -> Lora | None:
-    if not table.has("lora"):
-        return None
-    inner = table.table("lora")
-    found = Lora(
-        inner.whole("rank", 16, least=1),
-        inner.number("alpha", 32.0, least=1e-6),
-        inner.number("dropout", 0.0, most=1.0),
-    )
-    inner.finish()
-    return found
 
 
 def _design(table: TableReader) -> Design:

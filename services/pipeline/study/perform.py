@@ -12,11 +12,12 @@ from services.pipeline.study.tasks import (
     Reward,
     ScoreTexts,
     Task,
+    Template,
     TextScore,
     Train,
 )
 from shared.domain import Graded, NativeBand, TokenScores
-from shared.ports import Evaluator, Generator, Scorer, ScoreRequest, Trainer
+from shared.ports import Evaluator, Generation, GenerationRequest, Scorer, ScoreRequest, Trainer
 from shared.style.band import excess, fit_band
 from shared.style.perplexity import loss, quarter_losses
 from shared.style.suitability import capped_ranks
@@ -31,9 +32,11 @@ class Tools(Protocol):
 
     def trainer(self) -> Trainer: ...
 
-    def scorer(self, model: str) -> Scorer: ...
+    def scorer(self, model: str, template: Template) -> Scorer: ...
 
-    def generator(self, model: str) -> Generator: ...
+    def generate(
+        self, model: str, requests: Sequence[GenerationRequest], template: Template
+    ) -> list[list[Generation]]: ...
 
     def rewards(self, model: str, requests: Sequence[ScoreRequest]) -> list[float]: ...
 
@@ -44,14 +47,13 @@ def perform(task: Task, tools: Tools) -> Any:
         case Ask():
             return _asked(task, tools.evaluator())
         case FitBand():
-            return _band(task, tools.scorer(task.model))
+            return _band(task, tools.scorer(task.model, task.template))
         case ScoreTexts():
-            return _scored(task, tools.scorer(task.model))
+            return _scored(task, tools.scorer(task.model, task.template))
         case Reward():
             return tools.rewards(task.model, task.requests)
         case Continue():
-            generator = tools.generator(task.model)
-            return [generator.generate(request) for request in task.requests]
+            return tools.generate(task.model, task.requests, task.template)
         case Train():
             return tools.trainer().train(task.order, task.folder, lambda progress: None)
 

@@ -40,7 +40,15 @@ def _draft(cell: Cell, arm: ArmSettings, sampled: list[Sampled], shared: list[Sh
     if cell.shelf.has(key, made_of):
         return
     batch = Batch(
-        arm, shared, unsolved(sampled), sampled, cell.parts, cell.student, cell.config.sampling, cell.draw
+        arm=arm,
+        shared=shared,
+        failed=unsolved(sampled),
+        sampled=sampled,
+        parts=cell.parts,
+        student=cell.student,
+        sampling=cell.config.sampling,
+        template=cell.template,
+        seed=cell.draw,
     )
     items, extra = judged(cell.parts, MAKE[arm.maker](batch), shared)
     whole = with_fallback(items, batch)

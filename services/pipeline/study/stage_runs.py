@@ -50,10 +50,7 @@ class _Runs:
         return [Tagged(START, self._ask(self.cell.student.model), "evaluate")]
 
     def next_task(self, key: RunKey) -> Tagged:
-        """Training; or evaluation alone where the trained model is still there."""
-        trained = self.cell.shelf.has(f"train/{key.name}", self._trained_of(key))
-        if trained and (self._folder(key) / "config.json").is_file():
-            return Tagged(f"evaluate/{key.name}", self._ask(str(self._folder(key))), "evaluate")
+        """Training; a trainer hands over at once what is done in its folder already."""
         return Tagged(f"train/{key.name}", Train(self._order(key), self._folder(key)), "train")
 
     def settle(self, tag: str, result: Any) -> Iterable[Tagged]:
@@ -81,15 +78,14 @@ class _Runs:
         return Ask(model, tuple(self.cell.held_out), self.cell.config.evaluation)
 
     def _order(self, key: RunKey) -> TrainingOrder:
-        student = self.cell.config.student
         return TrainingOrder(
             name=key.name,
             base=self.cell.student.model,
             rows=_rows(self.cell, key.arm),
             settings=self.cell.settings_of(key),
             arm=key.arm,
-            instruction=student.instruction,
-            system=student.system,
+            instruction=self.cell.template.instruction,
+            system=self.cell.template.system,
         )
 
     def _folder(self, key: RunKey) -> Path:
@@ -97,9 +93,7 @@ class _Runs:
 
     def _trained_of(self, key: RunKey) -> dict[str, Any]:
         settings = asdict(self.cell.settings_of(key))
-        student = self.cell.config.student
-        template = {"instruction": student.instruction, "system": student.system}
-        arm = self.cell.digest(arm_key(key.arm))
+        template, arm = asdict(self.cell.template), self.cell.digest(arm_key(key.arm))
         return {"arm": arm, "student": self.cell.student.digest, "settings": settings, "template": template}
 
     def _evaluated_of(self, key: RunKey) -> dict[str, Any]:

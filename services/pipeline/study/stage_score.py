@@ -36,14 +36,20 @@ def score(cell: Cell, sampled: Sequence[Sampled], arms: dict[str, list[Item]]) -
     for name, items in arms.items():
         requests = tuple(ScoreRequest(item.prompt, item.text) for item in items)
         if not cell.shelf.has(f"scores/{name}", made_of[name]):
-            tasks.append(Tagged(f"scores/{name}", ScoreTexts(cell.student.model, requests, band), "score"))
+            task = ScoreTexts(cell.student.model, requests, band, cell.template)
+            tasks.append(Tagged(f"scores/{name}", task, "score"))
         if cell.config.reward and not cell.shelf.has(f"rewards/{name}", graded_by[name]):
             tasks.append(Tagged(f"rewards/{name}", Reward(cell.config.reward, requests), "score"))
     cell.parts.workers.run(tasks, settle)
 
 
 def _made_of(cell: Cell, arm: str) -> dict[str, Any]:
-    return {"arm": cell.digest(arm_key(arm)), "student": cell.student.digest, "band": cell.digest(BAND)}
+    return {
+        "arm": cell.digest(arm_key(arm)),
+        "student": cell.student.digest,
+        "band": cell.digest(BAND),
+        "template": asdict(cell.template),
+    }
 
 
 def _band(cell: Cell, sampled: Sequence[Sampled]) -> NativeBand:
@@ -59,7 +65,8 @@ def _band(cell: Cell, sampled: Sequence[Sampled]) -> NativeBand:
         return []
 
     if not cell.shelf.has(BAND, made_of):
-        cell.parts.workers.run([Tagged(BAND, FitBand(cell.student.model, requests), "score")], settle)
+        task = FitBand(cell.student.model, requests, cell.template)
+        cell.parts.workers.run([Tagged(BAND, task, "score")], settle)
     first, second, third, fourth = (
         float("inf") if one is None else one for one in cell.shelf.first(BAND)["quarters"]
     )

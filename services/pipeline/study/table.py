@@ -87,9 +87,10 @@ def _lead(report: Report) -> Iterator[str]:
         yield "**Oracles marked as simulated are programs that stand in for a strong model.**"
         yield ""
     yield (
-        f"{problems['shared']} shared problems of {problems['sampled']} sampled (source: {report['source']}), "
-        f"{len(report['seeds'])} seeds, {report['budgets'][0]} steps, {problems['held_out']} held-out problems "
-        f"with {problems['samples']} samples each. Before training: {_start(report)}. "
+        f"{problems['shared']} shared problems of {problems['sampled']} sampled "
+        f"(source: {report['source']}), {len(report['seeds'])} seeds, {report['budgets'][0]} steps, "
+        f"{problems['held_out']} held-out problems with {problems['samples']} samples each. "
+        f"Before training: {_start(report)}. "
         f"Smallest difference the design can detect: {100 * design['detectable']:.1f} points."
     )
 

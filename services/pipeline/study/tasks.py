@@ -17,6 +17,14 @@ from shared.ports import GenerationRequest, ScoreRequest
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """What stands around every problem, beside the model's own chat template; None: nothing."""
+
+    instruction: str | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Ask a model problems and grade its answers; the result is a list of `Graded`, in order."""
 
@@ -31,6 +39,7 @@ class FitBand:
 
     model: str
     requests: tuple[ScoreRequest, ...]
+    template: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class ScoreTexts:
     model: str
     requests: tuple[ScoreRequest, ...]
     band: NativeBand
+    template: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Continue:
 
     model: str
     requests: tuple[GenerationRequest, ...]
+    template: Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from services.pipeline.study.config import ArmSettings
 from services.pipeline.study.items import Sampled, StudyProblem
 from services.pipeline.study.parts import Parts, Student
 from services.pipeline.study.sharing import Shared
+from services.pipeline.study.tasks import Template
 from shared.domain import EvaluationSettings
 from shared.errors import FieldError
 from shared.ports import ArmWriter
@@ -28,7 +29,7 @@ class Batch:
     Attributes:
         arm: its settings. shared: the problems of all arms. failed: problems that the student never solved.
         sampled: all problems with all samples. parts: of the study. student: whose texts they are.
-        sampling: how it was sampled. seed: start of every random choice.
+        sampling, template: how it was sampled. seed: start of every random choice.
     """
 
     arm: ArmSettings
@@ -38,6 +39,7 @@ class Batch:
     parts: Parts
     student: Student
     sampling: EvaluationSettings
+    template: Template
     seed: int = 0
 
     @property

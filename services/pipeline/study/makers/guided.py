@@ -32,7 +32,7 @@ def _resolved(batch: Batch, again: Sequence[Shared]) -> list[tuple[Shared, list[
         return []
 
     tasks = [
-        Tagged(str(place), Continue(batch.student.model, _requests(batch, chunk)), "arms")
+        Tagged(str(place), Continue(batch.student.model, _requests(batch, chunk), batch.template), "arms")
         for place, chunk in enumerate(chunks)
     ]
     batch.parts.workers.run(tasks, settle)
