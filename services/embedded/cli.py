@@ -40,6 +40,7 @@ COMMANDS = (
     "evaluate-locator",
     "evaluate-style",
     "evaluate-repair",
+    "study",
     "demo",
 )
 _CODES = (

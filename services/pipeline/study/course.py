@@ -47,9 +47,13 @@ class Course:
         `page` is where the page that a caller makes of the report will stand, for the summary.
         """
         self._state_design()
+        self.work()
+        return self._report(page)
+
+    def work(self) -> None:
+        """All stages but the report."""
         for cell in self.cells:
             self._work(cell)
-        return self._report(page)
 
     @property
     def cells(self) -> list[Cell]:

@@ -35,8 +35,10 @@ def report_of(results: Results) -> dict[str, Any]:
         "losses": [loss.value for loss in losses],
         "rates": {loss.value: rate for loss, rate in config.rates.items()},
         "rates_from": config.rates_from,
-        "students": [asdict(cell.student) for cell in results.cells],
-        "draws": list(config.problems.draws),
+        "cells": [
+            {"student": cell.student.name, "digest": cell.student.digest, "draw": cell.draw}
+            for cell in results.cells
+        ],
         "oracles": _oracles(results),
         "problems": problem_counts(results.cells, config),
         "design": design_of(config, len(results.cells)),
