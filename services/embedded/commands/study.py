@@ -18,7 +18,10 @@ _Processes = Annotated[
     int | None, typer.Option("--processes", min=1, help="Worker processes; default: one a processor.")
 ]
 _Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Make anew what a changed config no longer fits; keep the rest.")
+    bool,
+    typer.Option(
+        "--fresh", help="The config was changed on purpose: make anew what no longer fits it, keep the rest."
+    ),
 ]
 _Rates = Annotated[
     str | None,

@@ -107,6 +107,12 @@ def arm_figures(cells: Sequence[Cell], arm: str, native: str) -> ArmFigures:
     )
 
 
+def shared_losses(cells: Sequence[Cell], arm: str) -> list[Loss]:
+    """Sum and count of surprisals of each text on the shared problems, cell after cell, in their order."""
+    scores = [score for cell in cells for _, score in _Lines.read(cell, arm).shared]
+    return [Loss(score["nll"], score["tokens"]) for score in scores]
+
+
 def _loss(scores: Iterable[dict[str, Any]]) -> Loss:
     return sum((Loss(score["nll"], score["tokens"]) for score in scores), Loss())
 

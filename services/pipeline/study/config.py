@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,9 +104,11 @@ class StudyConfig:
     reward: str | None = None
     design: Design = field(default_factory=Design)
 
-    def arm(self, name: str) -> ArmSettings:
-        """The arm of that name."""
-        return next(arm for arm in self.arms if arm.name == name)
+    def identity(self) -> dict[str, Any]:
+        """The whole of it, nested by name; arms by theirs."""
+        whole = asdict(self)
+        arms = {arm.name: {"place": place, **asdict(arm)} for place, arm in enumerate(self.arms)}
+        return {**whole, "arms": arms, "rates": {loss.value: rate for loss, rate in self.rates.items()}}
 
 
 def read_config(path: Path) -> StudyConfig:

@@ -46,14 +46,15 @@ class Course:
 
         `page` is where the page that a caller makes of the report will stand, for the summary.
         """
+        self._check_config()
         self._state_design()
-        self.work()
+        self._work_through()
         return self._report(page)
 
     def work(self) -> None:
-        """All stages but the report."""
-        for cell in self.cells:
-            self._work(cell)
+        """All stages between the design and the report."""
+        self._check_config()
+        self._work_through()
 
     @property
     def cells(self) -> list[Cell]:
@@ -64,6 +65,16 @@ class Course:
             for place, student in enumerate(self.parts.students, start=1)
             for draw in self.config.problems.draws
         ]
+
+    def _check_config(self) -> None:
+        """DriftError where the folder is that of another config, unless the caller means the change."""
+        shelf, told = Shelf(self.folder, self.fresh), self.config.identity()
+        if not shelf.has("config", told):
+            shelf.keep("config", told, [])
+
+    def _work_through(self) -> None:
+        for cell in self.cells:
+            self._work(cell)
 
     def _state_design(self) -> None:
         design = clean(design_of(self.config, len(self.cells)))

@@ -54,9 +54,9 @@ def _verdict(found: Interval) -> str:
 def _perplexities(results: Results) -> Iterator[str]:
     for first, second in combinations(PERPLEXITY, 2):
         if (one := results.by_maker(first)) and (other := results.by_maker(second)):
-            high, low = results.figures[one].ppl, results.figures[other].ppl
-            verdict = "the paper's order" if high > low else "differs from the paper's order"
+            found = results.perplexity_difference(one, other)
             yield (
                 f"Perplexity, {one} against {other}: the paper has {PERPLEXITY[first]:.2f} above "
-                f"{PERPLEXITY[second]:.2f}; here {high:.2f} and {low:.2f}: {verdict}."
+                f"{PERPLEXITY[second]:.2f}; here {results.figures[one].ppl:.2f} and "
+                f"{results.figures[other].ppl:.2f}, difference of logs {_told(found)}: {_verdict(found)}."
             )

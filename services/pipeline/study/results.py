@@ -9,8 +9,9 @@ from math import log, nan
 
 from services.pipeline.study.analysis.correlation import pearson, rank_correlation
 from services.pipeline.study.analysis.draws import Draws, interval, mean_of
+from services.pipeline.study.analysis.perplexities import log_ratio
 from services.pipeline.study.analysis.weights import Sweep, Worth, sweep
-from services.pipeline.study.arm_figures import ArmFigures, arm_figures
+from services.pipeline.study.arm_figures import ArmFigures, arm_figures, shared_losses
 from services.pipeline.study.cell import Cell
 from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.outcomes import Outcome, outcome, start
@@ -82,6 +83,10 @@ class Results:
         one, other = self.by_run[first, loss, steps], self.by_run[second, loss, steps]
         resampled = [a - b for a, b in zip(one.resampled, other.resampled, strict=True)]
         return interval(one.accuracy.mean - other.accuracy.mean, resampled, one.accuracy.n)
+
+    def perplexity_difference(self, first: str, second: str) -> Interval:
+        """Log perplexity of `first` minus that of `second` on the shared problems, paired by problem."""
+        return log_ratio(shared_losses(self.cells, first), shared_losses(self.cells, second))
 
     def perplexity_correlation(self, loss: Loss) -> dict[str, Interval]:
         """Correlation over arms of log perplexity with accuracy."""

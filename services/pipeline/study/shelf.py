@@ -87,4 +87,4 @@ def _head(path: Path) -> dict[str, Any]:
 
 def _differences(name: str, before: Mapping[str, Setting], now: Mapping[str, Setting]) -> tuple[str, ...]:
     names = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return tuple(f"{name} {key}: {before.get(key)} -> {now.get(key)}" for key in names)
+    return tuple(f"{name}, {key}: {before.get(key, 'absent')} -> {now.get(key, 'absent')}" for key in names)
