@@ -4,6 +4,7 @@ They are stand-ins behind the ports, quick enough for many runs; verifier, locat
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from shared.domain import (
     Trajectory,
     Verdict,
 )
+from shared.errors import FieldError
 from shared.ports import Generation, GenerationRequest, ScoreRequest
 
 CONTENT: dict[str, Any] = {
@@ -244,3 +246,24 @@ def finished(folder: Path, workers: Counted | None = None, fresh: bool = False, 
     """The study of sums, run to its end."""
     with made_course(folder, made_config(**changed), workers or Counted(), fresh) as course:
         return course.run()
+
+
+def scripted_tools(threads: int) -> ScriptedTools:
+    """For worker processes."""
+    return ScriptedTools()
+
+
+class Mortal(ScriptedTools):
+    """Tools of a worker that some tasks end."""
+
+    def rewards(self, model: str, requests: Sequence[ScoreRequest]) -> list[float]:
+        if model == "refuse":
+            raise FieldError("reward", "is no model", "name one")
+        if model == "die":
+            os._exit(9)
+        return super().rewards(model, requests)
+
+
+def mortal_tools(threads: int) -> Mortal:
+    """For worker processes."""
+    return Mortal()

@@ -9,7 +9,7 @@ from services.embedded.students import fitted_here
 from services.pipeline.assembly import Judges, RunSettings, put_together
 from services.pipeline.refinement.settings import SearchSettings
 from shared.domain import Refinement, Trajectory
-from shared.ports import Locator, Verifier
+from shared.ports import Locator, Rewriter, Verifier
 
 if TYPE_CHECKING:
     from services.student.profile import FittedStudent
@@ -45,7 +45,7 @@ class SearchRepair:
 
         search = SearchSettings(weight=options["lambda"], gate=options["gate"])
         settings = RunSettings(alpha=options["alpha"], search=search)
-        first, last = [Arithmetic(), Operation()], [ReferenceGraft()]
-        judges = Judges("rules", self._verifier, self._locator, [*first], [], [*last])
+        first: list[Rewriter] = [Arithmetic(), Operation()]
+        judges = Judges("rules", self._verifier, self._locator, first, [], [ReferenceGraft()])
         assembly = put_together(settings, judges, fitted_here(student), None)
         yield from assembly.refiner.refine_many(trajectories)
