@@ -119,7 +119,15 @@ def _predictions(report: Report) -> Html:
         swept = report["lambda"][loss]
         best = f"{_weight(swept['best'])} [{_weight(swept['low'])}, {_weight(swept['high'])}]"
         rows.append(f"{loss.upper()}: the lambda whose utility predicts the accuracy gained best: {best}")
+        rows.append(f"{loss.upper()}: correlation by lambda: {_by_lambda(swept)}")
     return _sentences(rows)
+
+
+def _by_lambda(swept: Report) -> str:
+    return ", ".join(
+        f"{_weight(one['lambda'])}: {number(one['mean'])} [{number(one['low'])}, {number(one['high'])}]"
+        for one in swept["correlations"]
+    )
 
 
 def _correlation(title: str, report: Report, loss: str, kind: str) -> str:
