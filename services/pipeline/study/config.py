@@ -72,7 +72,7 @@ class StudyConfig:
 
     Attributes:
         name: for people. seeds: of the trainings. losses: what is minimised.
-        source: which of the student's samples the refining arms edit (docs/method.md).
+        source: which of the student's samples the refining arms edit (docs/study.md).
         count: examples an arm; as many as there are where fewer are shared.
         arms: what is compared. oracles: settings of each oracle by name.
         sampling: how the student is sampled. evaluation: how trained models are asked.

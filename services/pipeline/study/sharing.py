@@ -46,7 +46,7 @@ _SOURCES: dict[str, Callable[[Sampled], int | None]] = {
 
 
 def share(sampled: Iterable[Sampled], source: str) -> list[Shared]:
-    """Problems with a right sample and a sample to edit, in order, by the rule `source` (docs/method.md)."""
+    """Problems with a right sample and a sample to edit, in order, by the rule `source` (docs/study.md)."""
     found: list[Shared] = []
     for one in sampled:
         chosen = _SOURCES[source](one)
