@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class _Runs:
         """The evaluation of the student before any training."""
         if self.cell.shelf.has(START, self._start_of):
             return []
-        return [Tagged(START, self._ask(self.cell.student.model), "evaluate")]
+        return [Tagged(START, self._ask(self.cell.student.model, 0), "evaluate")]
 
     def next_task(self, key: RunKey) -> Tagged:
         """Training; a trainer hands over at once what is done in its folder already."""
@@ -72,10 +72,12 @@ class _Runs:
             "curve": [[one.step, one.loss, one.learning_rate] for one in model.curve],
         }
         self.cell.shelf.keep(f"train/{key.name}", self._trained_of(key), [line])
-        return Tagged(f"evaluate/{key.name}", self._ask(str(model.folder)), "evaluate")
+        return Tagged(f"evaluate/{key.name}", self._ask(str(model.folder), key.seed), "evaluate")
 
-    def _ask(self, model: str) -> Ask:
-        return Ask(model, tuple(self.cell.held_out), self.cell.config.evaluation)
+    def _ask(self, model: str, seed: int) -> Ask:
+        """Models of one seed draw alike, so that arms are paired; those of another draw anew."""
+        plain = self.cell.config.evaluation
+        return Ask(model, tuple(self.cell.held_out), replace(plain, seed=plain.seed + seed))
 
     def _order(self, key: RunKey) -> TrainingOrder:
         return TrainingOrder(
