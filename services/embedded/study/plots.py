@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from services.embedded.report.markup import Html, joined, tag
 from services.embedded.report.plots import BOTTOM, LEFT, TOP, WIDTH, Axis, across, axes, figure, nice, up
 
-COLOURS = 10
+COLOURS = 16
+# More names than this cover each other; then colour and pointing at a dot tell which it is.
+MOST_NAMES = 6
 _ROW = 24
 _MARGIN = 120
 
@@ -36,7 +38,7 @@ class Line:
 
 
 def colour(number: int) -> str:
-    """Class of a colour; after ten arms they come again."""
+    """Class of a colour; after sixteen arms they come again."""
     return f"arm{number % COLOURS}"
 
 
@@ -44,7 +46,7 @@ def scatter(dots: Sequence[Dot], x_label: str, says: str) -> Html:
     """Points with vertical intervals and names."""
     x = spanning([dot.x for dot in dots], x_label)
     y = spanning([value for dot in dots for value in (dot.low, dot.high)], "")
-    return figure(says, axes(x, y), *(_dot(dot, x, y) for dot in dots))
+    return figure(says, axes(x, y), *(_dot(dot, x, y, named=len(dots) <= MOST_NAMES) for dot in dots))
 
 
 def lines(drawn: Sequence[Line], x_label: str, says: str) -> Html:
@@ -90,28 +92,20 @@ def _step(value: float) -> float:
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= value * (1 - 1e-9))
 
 
-def _dot(dot: Dot, x: Axis, y: Axis) -> Html:
-    at = across(x, dot.x)
-    side = "end" if at > (LEFT + WIDTH) / 2 else "start"
+def _dot(dot: Dot, x: Axis, y: Axis, *, named: bool) -> Html:
+    at, tone = across(x, dot.x), colour(dot.colour)
     title = tag("title", f"{dot.name}: {dot.x:.3g}, {dot.y:.3g} [{dot.low:.3g}, {dot.high:.3g}]")
     return joined(
-        tag(
-            "line",
-            x1=at,
-            x2=at,
-            y1=up(y, dot.low),
-            y2=up(y, dot.high),
-            class_=f"whisker {colour(dot.colour)}",
-        ),
-        tag("circle", title, cx=at, cy=up(y, dot.y), r=4, class_=f"solid {colour(dot.colour)}"),
-        tag(
-            "text",
-            dot.name,
-            x=at + (-7 if side == "end" else 7),
-            y=up(y, dot.y) + 3,
-            class_=f"named {side} {colour(dot.colour)}",
-        ),
+        tag("line", x1=at, x2=at, y1=up(y, dot.low), y2=up(y, dot.high), class_=f"whisker {tone}"),
+        tag("circle", title, cx=at, cy=up(y, dot.y), r=4, class_=f"solid {tone}"),
+        _name(dot, at, up(y, dot.y)) if named else Html(""),
     )
+
+
+def _name(dot: Dot, at: float, height: float) -> Html:
+    side = "end" if at > (LEFT + WIDTH) / 2 else "start"
+    place = at + (-7 if side == "end" else 7)
+    return tag("text", dot.name, x=place, y=height + 3, class_=f"named {side} {colour(dot.colour)}")
 
 
 def _line(line: Line, x: Axis, y: Axis) -> Html:
