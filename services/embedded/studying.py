@@ -21,7 +21,7 @@ from services.pipeline.study.config import StudyConfig, read_config
 from services.pipeline.study.course import Course
 from services.pipeline.study.parts import Parts
 from services.pipeline.study.results import Results
-from shared.errors import FieldError, NotFoundError
+from shared.errors import NotFoundError
 
 PAGE = "report.html"
 SHIPPED = Path(__file__).parent / "studies"
@@ -33,13 +33,14 @@ class StudyOrder:
 
     Attributes:
         config: a TOML file, or the name of a shipped one. folder: of the study.
-        processes: workers; None takes as many as there are processors. fresh: remove what a changed config
-            no longer fits, and make it anew.
+        processes: workers; None takes as many as there are processors. threads: of each of them.
+        fresh: remove what a changed config no longer fits, and make it anew.
     """
 
     config: Path
     folder: Path
     processes: int | None = None
+    threads: int = 1
     fresh: bool = False
 
 
@@ -80,12 +81,11 @@ def _parts(
     from services.oracle.locators import CombinedLocator
     from services.oracle.verifier import SandboxedVerifier
 
-    processes, threads = _shares(order.processes)
     verifier, locator = SandboxedVerifier(1), CombinedLocator()
     with (
         verifier,
         opened_writers(config.oracles) as writers,
-        Pool(processes, threads, LocalTools, shown) as pool,
+        Pool(order.processes or os.cpu_count() or 1, order.threads, LocalTools, shown) as pool,
     ):
         yield Parts(
             problems=problems_of(config.problems, choosing_rates=choosing_rates),
@@ -98,12 +98,3 @@ def _parts(
             scratch=order.folder / "scratch",
             threads=threads_of(config.oracles),
         )
-
-
-def _shares(processes: int | None) -> tuple[int, int]:
-    """Processes, and threads for each."""
-    cores = os.cpu_count() or 1
-    count = cores if processes is None else processes
-    if count < 1:
-        raise FieldError("--processes", f"is {count}", "give at least 1")
-    return count, max(1, cores // count)

@@ -17,6 +17,7 @@ _Folder = Annotated[
 _Processes = Annotated[
     int | None, typer.Option("--processes", min=1, help="Worker processes; default: one a processor.")
 ]
+_Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads of each worker process.")]
 _Fresh = Annotated[
     bool,
     typer.Option(
@@ -37,6 +38,7 @@ def command(
     config: _Config,
     output: _Folder,
     processes: _Processes = None,
+    threads: _Threads = 1,
     fresh: _Fresh = False,
     choose_rates: _Rates = None,
 ) -> None:
@@ -49,7 +51,7 @@ def command(
     from services.embedded import studying
     from services.embedded.study.watching import study_watch
 
-    order = studying.StudyOrder(config, output, processes, fresh)
+    order = studying.StudyOrder(config, output, processes, threads, fresh)
     with study_watch() as watch:
         if choose_rates is not None:
             found = studying.choose_rates(order, _rates(choose_rates), watch).to_json()
