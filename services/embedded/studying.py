@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from services.pipeline.study.config import StudyConfig, read_config
 from services.pipeline.study.course import Course
 from services.pipeline.study.parts import Parts
 from services.pipeline.study.results import Results
-from shared.errors import NotFoundError
+from shared.errors import InputError, NotFoundError
 
 PAGE = "report.html"
 SHIPPED = Path(__file__).parent / "studies"
@@ -84,6 +85,7 @@ def _parts(
     verifier, locator = SandboxedVerifier(1), CombinedLocator()
     with (
         verifier,
+        _alone(order.folder),
         opened_writers(config.oracles) as writers,
         Pool(order.processes or os.cpu_count() or 1, order.threads, LocalTools, shown) as pool,
     ):
@@ -98,3 +100,16 @@ def _parts(
             scratch=order.folder / "scratch",
             threads=threads_of(config.oracles),
         )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second process out of the folder. InputError where one works there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("wb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = f"another process works on the study in {folder}; wait for it, or take another folder"
+            raise InputError(told) from None
+        yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import traceback
 from collections import deque
@@ -134,6 +135,8 @@ class Pool:
 
 def _work(pipe: Connection, threads: int, make: MakeTools) -> None:
     """Life of a worker: tasks until the pipe ends."""
+    # Ctrl-C reaches the whole group; the parent ends its workers when it has put its own things in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -141,7 +144,7 @@ def _work(pipe: Connection, threads: int, make: MakeTools) -> None:
     while True:
         try:
             one: Tagged = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         pipe.send((one.tag, one.stage, *_outcome(one.task, tools)))
 

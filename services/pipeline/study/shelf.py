@@ -53,7 +53,7 @@ class Shelf:
         """Put a piece in place, whole or not at all."""
         path, told = self.path(key), flat(made_of)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.draft")
         with draft.open("wb") as stream:
             stream.write(dump_line({"schema": SCHEMA, "made_of": told, "digest": digest_of(told)}))
             stream.writelines(dump_line(line) for line in lines)
