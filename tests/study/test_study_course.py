@@ -108,6 +108,15 @@ def test_an_interrupted_study_does_the_rest_only(tmp_path: Path) -> None:
     assert rest.done["evaluate"] == evaluations
 
 
+def test_no_piece_is_written_twice(tmp_path: Path) -> None:
+    # After the ninth task a model is trained and not yet asked.
+    with pytest.raises(InterruptedError):
+        finished(tmp_path, Counted(9))
+    pieces = {path: path.stat().st_mtime_ns for path in (tmp_path / CELL).rglob("*.jsonl")}
+    finished(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in pieces} == pieces
+
+
 def test_a_changed_config_is_refused_with_the_difference(tmp_path: Path) -> None:
     finished(tmp_path)
     with pytest.raises(DriftError, match="count: 12 -> 11"):

@@ -71,8 +71,15 @@ class _Runs:
             "tokens": model.tokens,
             "curve": [[one.step, one.loss, one.learning_rate] for one in model.curve],
         }
-        self.cell.shelf.keep(f"train/{key.name}", self._trained_of(key), [line])
+        if not self._is_kept(key, model):
+            self.cell.shelf.keep(f"train/{key.name}", self._trained_of(key), [line])
         return Tagged(f"evaluate/{key.name}", self._ask(str(model.folder), key.seed), "evaluate")
+
+    def _is_kept(self, key: RunKey, model: TrainedModel) -> bool:
+        """Whether the piece of this very model is there: it was trained before a kill, and not yet asked."""
+        name = f"train/{key.name}"
+        there = self.cell.shelf.has(name, self._trained_of(key))
+        return there and self.cell.shelf.first(name)["digest"] == model.digest
 
     def _ask(self, model: str, seed: int) -> Ask:
         """Models of one seed draw alike, so that arms are paired; those of another draw anew."""
