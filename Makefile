@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-vllm check bench bench-engines bench-gateway bench-training proto
+.PHONY: help setup demo study study-full test test-kill test-vllm check bench bench-engines bench-gateway bench-training proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -61,6 +61,12 @@ check: $(READY) ## format, lint, types, import rules, light imports, contract
 
 proto: $(READY) ## generate shared/rpc/generated from proto/
 	$(BIN)/python proto/generate.py
+
+study: $(READY) ## the paradox on the shipped student: 5 arms, 2 losses, 3 seeds
+	@$(BIN)/idiolect study miniature -o out/study $(ARGS)
+
+study-full: $(READY) ## distances, drift, budgets, two students and draws: hours, goes on after a kill
+	@$(BIN)/idiolect study miniature-full -o out/study-full $(ARGS)
 
 bench: $(READY) ## every benchmark against its bar
 	$(BIN)/python -m bench.collect
