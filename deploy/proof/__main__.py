@@ -1,7 +1,7 @@
-"""``python -m deploy.proof``: the whole system in real containers, without a GPU; exit code 77 without an engine.
+"""``python -m deploy.proof``: the whole system in real containers, without a GPU; 77 without an engine.
 
 Builds, starts, asks through the published port, kills, cuts, scales, restarts, and ends it. Each step is told
-with its seconds; the first claim that does not hold ends the proof with exit code 1. `--keep` leaves all running.
+with its seconds; the first claim that does not hold ends it with exit code 1. `--keep` leaves all running.
 """
 
 from __future__ import annotations

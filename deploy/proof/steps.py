@@ -130,7 +130,7 @@ class Proof:
         """Dashboards and rules ask for what is there."""
         asked = [*watching.dashboard_expressions(), *watching.recorded_names()]
         self.told["expressions"] = len(asked)
-        self.told["expressions that need a GPU"] = list(watching.gpu_only(asked))
+        self.told["expressions without data here"] = list(watching.not_here(asked))
         eventually(
             lambda: not watching.without_data(self._containers, asked), "data for every expression", 60
         )

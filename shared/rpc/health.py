@@ -1,7 +1,7 @@
 """The health check of a container: asks the service in it whether it serves.
 
-``python -m shared.rpc.health [ADDRESS]``: ``grpc://HOST:PORT`` is asked by grpc.health.v1, under the TLS files
-of the service's own settings; ``http://...`` must answer 200. Without an address `IDIOLECT_HEALTH` says it.
+``python -m shared.rpc.health [ADDRESS]``: ``grpc://HOST:PORT`` is asked by grpc.health.v1, with the TLS
+files that the service is told; ``http://...`` must answer 200. Without an address `IDIOLECT_HEALTH` says it.
 """
 
 from __future__ import annotations
