@@ -100,6 +100,7 @@ class Proof:
 
         def cut(job: str) -> None:
             asking.reach(client, job, 0.1)
+            assert not client.job(job).ended, "the job ended before the cut"
             self._containers.cut("pipeline", "broker", CUT_SECONDS)
 
         with self._client() as client:
