@@ -60,7 +60,7 @@ COPY --from=gateway-built /install /usr/local
 COPY --from=gateway-built /app /app
 ENV IDIOLECT_GATEWAY_LISTEN=0.0.0.0:8080 IDIOLECT_HEALTH=http://127.0.0.1:8080/readyz
 EXPOSE 8080
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=60s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.gateway"]
 
@@ -71,7 +71,7 @@ COPY --from=pipeline-built /install /usr/local
 COPY --from=pipeline-built /app /app
 ENV IDIOLECT_METRICS_LISTEN=0.0.0.0:9100 IDIOLECT_HEALTH=http://127.0.0.1:9100/metrics
 EXPOSE 9100
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=60s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.pipeline"]
 
@@ -82,6 +82,6 @@ COPY --from=oracle-built /install /usr/local
 COPY --from=oracle-built /app /app
 ENV IDIOLECT_LISTEN=0.0.0.0:50052 IDIOLECT_METRICS_LISTEN=0.0.0.0:9100 IDIOLECT_HEALTH=grpc://127.0.0.1:50052
 EXPOSE 50052 9100
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=60s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.oracle"]

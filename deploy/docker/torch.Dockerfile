@@ -64,7 +64,7 @@ LABEL org.opencontainers.image.title="idiolect-student" \
 COPY --from=student-built /app /app
 ENV IDIOLECT_LISTEN=0.0.0.0:50051 IDIOLECT_HEALTH=grpc://127.0.0.1:50051
 EXPOSE 50051 9100
-HEALTHCHECK --interval=15s --timeout=10s --start-period=600s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=600s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.student"]
 
@@ -75,6 +75,6 @@ COPY --from=trainer-built /install /usr/local
 COPY --from=trainer-built /app /app
 ENV IDIOLECT_LISTEN=0.0.0.0:50053 IDIOLECT_HEALTH=grpc://127.0.0.1:50053
 EXPOSE 50053 9100
-HEALTHCHECK --interval=15s --timeout=10s --start-period=600s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=600s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.trainer"]

@@ -49,7 +49,7 @@ COPY LICENSE /app/
 COPY --from=built /install /usr/local
 COPY --from=built /app /app
 EXPOSE 50051 50052 9100
-HEALTHCHECK --interval=15s --timeout=10s --start-period=900s --start-interval=5s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=20s --start-period=900s --start-interval=5s --retries=5 \
     CMD ["python3", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python3", "-m"]
 CMD ["services.student"]
