@@ -51,7 +51,7 @@ def _over_http(address: str) -> str:
 
 
 def _over_grpc(place: str) -> str:
-    """Asked in bytes: a check runs every few seconds, and loading the contract would cost more than asking."""
+    """Asked in bytes: a check runs every few seconds, and loading the contract costs more than asking."""
     import grpc
 
     with _channel(place) as channel:
