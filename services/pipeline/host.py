@@ -37,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 WORKER = "services.pipeline.queueing.worker"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _DRAIN_FILE = "IDIOLECT_DRAIN_FILE"
+_PARENT = "IDIOLECT_PARENT"
 _RETRY_SECONDS = 1.0
 _LONGEST_WAIT = 1.0
 _AHEAD = 2
@@ -140,7 +141,7 @@ def _keep(worker: _Worker, module: str, folder: str) -> None:
     if worker.process is not None:
         _LOG.warning("the worker of queue %s ended (%s) and is started again", worker.queue, code)
     command = [sys.executable, "-m", module, worker.queue, str(worker.processes)]
-    told = {_FOLDER: folder, _DRAIN_FILE: _drain_file(folder)}
+    told = {_FOLDER: folder, _DRAIN_FILE: _drain_file(folder), _PARENT: str(os.getpid())}
     worker.process = subprocess.Popen(command, env={**os.environ, **told})
 
 

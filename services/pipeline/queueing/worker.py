@@ -34,7 +34,9 @@ def end_with_parent() -> None:
     """Let the kernel send SIGTERM when the parent dies; elsewhere than on Linux nobody does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:
+        # In a container the parent may well be process 1, so it has said which one it is.
+        parent = os.environ.get("IDIOLECT_PARENT")
+        if os.getppid() == 1 if parent is None else os.getppid() != int(parent):
             sys.exit(1)
 
 

@@ -1,0 +1,47 @@
+{{- define "idiolect.image" -}}
+{{ .root.Values.registry }}{{ .name }}:{{ .root.Values.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "idiolect.labels" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{- define "idiolect.pod" -}}
+automountServiceAccountToken: false
+# A release named "idiolect" would else bring variables IDIOLECT_..._PORT that mean something else.
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "idiolect.container" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "idiolect.store" -}}
+{{- if .Values.storeSecret }}
+envFrom: [{secretRef: {name: {{ .Values.storeSecret }}}}]
+{{- end }}
+{{- end }}
+
+{{- define "idiolect.platform" -}}
+- {name: IDIOLECT_STORE, value: {{ .Values.store | quote }}}
+- {name: IDIOLECT_REDIS_ADDRESS, value: {{ .Values.redis | quote }}}
+- {name: IDIOLECT_STUDENT_ADDRESS, value: "dns:///{{ .Release.Name }}-student:50051"}
+- {name: IDIOLECT_ORACLE_ADDRESS, value: "dns:///{{ .Release.Name }}-oracle:50052"}
+- {name: IDIOLECT_GATEWAY_KEY_FILE, value: /run/secrets/keys/keys.jsonl}
+{{- end }}

@@ -1,0 +1,67 @@
+"""Runs every expression of dashboards, rules and alerts against the Prometheus of the running system."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deploy.proof.engine import ROOT, Containers
+
+# Told only by vLLM, by NVIDIA's exporter, by the trainer, or once a call had to be tried again.
+NOT_HERE = re.compile(
+    r"vllm:|DCGM_|idiolect:gpu_memory|idiolect_engine_batch_size|idiolect_training|trainer"
+    r"|^idiolect:retries:rate5m$"
+)
+# Run inside the network of the project, since Prometheus is published nowhere.
+_ASK = """
+import json, sys, urllib.parse, urllib.request
+def ask(expression):
+    query = urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen("http://prometheus:9090/api/v1/query?" + query) as answer:
+        return json.load(answer)["data"]["result"]
+print(json.dumps({expression: ask(expression) for expression in json.load(sys.stdin)}))
+"""
+
+
+def dashboard_expressions() -> list[str]:
+    """Those of all panels, each once."""
+    boards = (json.loads(path.read_text()) for path in sorted(_in("grafana/dashboards").glob("*.json")))
+    found = (target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"])
+    return list(dict.fromkeys(found))
+
+
+def recorded_names() -> list[str]:
+    """The names under which rules record."""
+    return re.findall(r"- record: (\S+)", (_in("prometheus") / "rules.yml").read_text())
+
+
+def answers(containers: Containers, expressions: list[str]) -> dict[str, list[Any]]:
+    """What Prometheus answers to each; RuntimeError where it refuses one."""
+    asked = ("exec", "-T", "gateway", "python", "-c", _ASK)
+    found: dict[str, list[Any]] = json.loads(containers.compose(*asked, given=json.dumps(expressions)))
+    return found
+
+
+def without_data(containers: Containers, expressions: list[str]) -> list[str]:
+    """Expressions that find nothing, of those that can find something here."""
+    found = answers(containers, expressions)
+    return [one for one in expressions if not found[one] and not NOT_HERE.search(one)]
+
+
+def targets(containers: Containers) -> dict[str, int]:
+    """How many targets of each job are scraped."""
+    series = answers(containers, ["up == 1"])["up == 1"]
+    jobs = [one["metric"]["job"] for one in series]
+    return {job: jobs.count(job) for job in sorted(set(jobs))}
+
+
+def _in(folder: str) -> Path:
+    return ROOT / "deploy" / folder
+
+
+def not_here(expressions: list[str]) -> Iterator[str]:
+    """Those that can't find anything here."""
+    return (one for one in expressions if NOT_HERE.search(one))
