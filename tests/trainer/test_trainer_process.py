@@ -49,9 +49,9 @@ def test_a_killed_service_takes_its_training_up_again(pupil: Path, rows: Path, t
     with Process("trainer", tmp_path, **variables(pupil, tmp_path)) as process:
         with TrainerClient(Target(process.address)) as client:
             training = client.start(request(rows, tmp_path)).id
-            assert eventually(lambda: client.get(training).step > 15, 120)
+            assert eventually(lambda: client.get(training).step > 15, 240)
         process.kill()
-        assert eventually(lambda: trainings_alive(tmp_path) == [], 30)
+        assert eventually(lambda: trainings_alive(tmp_path) == [], 120)
         process.start()
         with TrainerClient(Target(process.address)) as client:
             told = list(client.watch(training))

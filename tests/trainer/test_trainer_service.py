@@ -94,7 +94,7 @@ def test_a_name_space_does_not_see_the_trainings_of_another(
 def test_one_training_waits_for_the_other(house: TrainerHouse, rows: Path) -> None:
     first = house.start(rows, steps=LONG).id
     second = house.start(rows).id
-    assert eventually(lambda: running(house, first), 60)
+    assert eventually(lambda: running(house, first), 240)
     assert house.client.get(second).state is TrainingState.QUEUED
     house.client.cancel(first)
     assert house.end(second).state is TrainingState.SUCCEEDED
@@ -102,7 +102,7 @@ def test_one_training_waits_for_the_other(house: TrainerHouse, rows: Path) -> No
 
 def test_a_cancelled_training_keeps_its_checkpoint(house: TrainerHouse, rows: Path) -> None:
     training = house.start(rows, steps=LONG).id
-    assert eventually(lambda: running(house, training), 60)
+    assert eventually(lambda: running(house, training), 240)
     house.client.cancel(training)
     ended = house.end(training)
     mark = house.work / training / "checkpoints" / f"checkpoint-{ended.step}" / "whole"
@@ -118,7 +118,7 @@ def test_a_training_that_waits_can_be_cancelled(house: TrainerHouse, rows: Path)
 
 def test_a_killed_training_fails_and_the_service_goes_on(house: TrainerHouse, rows: Path) -> None:
     training = house.start(rows, steps=LONG).id
-    assert eventually(lambda: running(house, training), 60)
+    assert eventually(lambda: running(house, training), 240)
     assert house.core._child is not None
     os.killpg(house.core._child.pid, signal.SIGKILL)
     assert house.end(training).error is not None
@@ -172,7 +172,7 @@ def test_settings_that_are_not_named_are_the_defaults() -> None:
 
 def test_the_metrics_tell_loss_and_tokens(house: TrainerHouse, rows: Path) -> None:
     training = house.start(rows, steps=LONG).id
-    assert eventually(lambda: running(house, training), 60)
+    assert eventually(lambda: running(house, training), 240)
     told = house.metrics()
     house.client.cancel(training)
     assert all(name in told for name in ("idiolect_training_loss ", "idiolect_training_tokens_total "))
@@ -181,7 +181,7 @@ def test_the_metrics_tell_loss_and_tokens(house: TrainerHouse, rows: Path) -> No
 def test_a_service_that_starts_again_takes_up_its_training(pupil: Path, rows: Path, tmp_path: Path) -> None:
     with TrainerHouse(tmp_path, pupil) as first:
         training = first.start(rows, steps=400, save_every=5).id
-        assert eventually(lambda: running(first, training), 60)
+        assert eventually(lambda: running(first, training), 240)
     with TrainerHouse(tmp_path, pupil) as second:
         told = [step.step for _, step in second.client.watch(training) if step is not None]
         ended = second.client.get(training)
@@ -193,7 +193,7 @@ def test_a_service_that_lost_its_folder_begins_again(pupil: Path, rows: Path, tm
 
     with TrainerHouse(tmp_path, pupil) as first:
         training = first.start(rows, steps=400).id
-        assert eventually(lambda: running(first, training), 60)
+        assert eventually(lambda: running(first, training), 240)
     shutil.rmtree(tmp_path / "work")
     with TrainerHouse(tmp_path, pupil) as second:
         assert second.end(training).state is TrainingState.SUCCEEDED

@@ -115,7 +115,7 @@ def test_meanwhile_calls_are_refused_with_a_hint_and_the_cause_training(
     house: TrainerHouse, rows: Path, student: Served
 ) -> None:
     training = house.start(rows, steps=100_000).id
-    assert eventually(lambda: house.client.get(training).step > 0, 60)
+    assert eventually(lambda: house.client.get(training).step > 0, 240)
     with pytest.raises(AsleepError) as caught:
         score(student)
     house.client.cancel(training)
@@ -126,7 +126,7 @@ def test_the_lease_is_renewed_for_as_long_as_the_training_runs(
     house: TrainerHouse, rows: Path, student: Served, oracle: Served
 ) -> None:
     training = house.start(rows, steps=100_000).id
-    assert eventually(lambda: house.client.get(training).step > 0, 60)
+    assert eventually(lambda: house.client.get(training).step > 0, 240)
     first = student.host._lease
     assert first is not None
     # Longer than the lease was given for: only renewed ones are still there.
