@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, Never, TypeVar
 from shared.errors import FieldError
 
 LONGEST_LINE = 16 * 2**20
-_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+# Characters that no line of a caller may hold.
+FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_NAME = 200
 _BOM = b"\xef\xbb\xbf"
 
@@ -129,7 +130,7 @@ def check_characters(value: object) -> None:
 
 
 def _check_string(path: str, text: str) -> None:
-    match = _FORBIDDEN.search(text)
+    match = FORBIDDEN.search(text)
     if match is None:
         return
     what = "a NUL" if match[0] == "\x00" else f"the lone surrogate U+{ord(match[0]):04X}"

@@ -37,6 +37,14 @@ def test_a_problem_is_unsolved_where_no_sample_is_right_and_one_is_wrong_for_cer
     assert [one.problem.id for one in unsolved(problems)] == ["b"]
 
 
+@pytest.mark.parametrize("text", ["7\x00", "7 \ud800", "  "])
+def test_a_sample_that_can_not_be_learnt_from_is_neither_right_nor_wrong(text: str) -> None:
+    problem = StudyProblem("a", Problem("?", "7"))
+    verdicts = (Verdict(Correctness.CORRECT, "known"), Verdict(Correctness.INCORRECT, "known"))
+    found = Sampled(problem, tuple(GradedSample(text, 3, True, verdict) for verdict in verdicts))
+    assert (found.right, found.wrong) == ((), ())
+
+
 def test_only_problems_with_a_text_in_every_arm_are_matched() -> None:
     made = [[True, True, False, True], [True, False, True, True]]
     assert matched(["a", "b", "c", "d"], made, 9) == ["a", "d"]

@@ -20,6 +20,11 @@ def test_the_content_comes_back_line_by_line(tmp_path: Path) -> None:
     assert list(shelf.lines("piece")) == [{"id": "a"}, {"id": "b"}]
 
 
+def test_any_character_of_a_sample_comes_back(tmp_path: Path) -> None:
+    Shelf(tmp_path).keep("piece", {}, [{"text": "7\x00"}])
+    assert Shelf(tmp_path).first("piece") == {"text": "7\x00"}
+
+
 def test_a_piece_of_something_else_is_refused_with_the_difference(tmp_path: Path) -> None:
     Shelf(tmp_path).keep("piece", {"rule": {"count": 3}}, [])
     with pytest.raises(DriftError, match=r"rule\.count: 3 -> 4"):

@@ -16,6 +16,7 @@ from shared.domain import (
     Trajectory,
     Verdict,
 )
+from shared.jsonl import FORBIDDEN
 from shared.text.segmentation import segment
 
 
@@ -44,7 +45,7 @@ class Sampled:
         return tuple(
             place
             for place, sample in enumerate(self.samples)
-            if sample.finished and sample.verdict.value is Correctness.CORRECT
+            if sample.finished and sample.verdict.value is Correctness.CORRECT and readable(sample.text)
         )
 
     @property
@@ -53,7 +54,7 @@ class Sampled:
         return tuple(
             place
             for place, sample in enumerate(self.samples)
-            if sample.verdict.value is Correctness.INCORRECT and sample.text.strip()
+            if sample.verdict.value is Correctness.INCORRECT and readable(sample.text)
         )
 
     def trajectory(self, index: int) -> Trajectory:
@@ -75,6 +76,11 @@ class Sampled:
         """What `to_json` wrote."""
         problem = StudyProblem(line["id"], Problem(**line["problem"]))
         return cls(problem, tuple(sample_of(sample) for sample in line["samples"]))
+
+
+def readable(text: str) -> bool:
+    """Whether a sample can be edited and learnt from: it says something, in characters that a line may hold."""
+    return bool(text.strip()) and FORBIDDEN.search(text) is None
 
 
 @dataclass(frozen=True, slots=True)

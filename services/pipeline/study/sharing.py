@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from services.pipeline.study.items import Sampled
+from services.pipeline.study.items import Sampled, readable
 from shared.domain import GradedSample
 
 
@@ -39,7 +39,7 @@ class Shared:
 
 
 _SOURCES: dict[str, Callable[[Sampled], int | None]] = {
-    "first": lambda sampled: 0 if sampled.samples[0].text.strip() else None,
+    "first": lambda sampled: 0 if readable(sampled.samples[0].text) else None,
     "wrong": lambda sampled: next(iter(sampled.wrong), None),
     "right": lambda sampled: next(iter(sampled.right), None),
 }

@@ -8,6 +8,7 @@ wants that; pieces that a change does not touch stay.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Shelf:
         with self.path(key).open("rb") as stream:
             stream.readline()
             for line in stream:
-                yield decode_object(line)
+                # Unlike a caller's line, a sample may hold any character that a model came up with.
+                yield json.loads(line)
 
     def first(self, key: str) -> dict[str, Any]:
         """The only line of a piece."""

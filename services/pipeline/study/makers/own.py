@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.pipeline.study.items import readable
 from services.pipeline.study.makers.base import Batch, Made, Text, option
 
 
@@ -15,7 +16,7 @@ def unfiltered(batch: Batch) -> Made:
     first = option(batch, "take") == "first"
     samples = [one.sampled.samples[0] if first else one.source_sample for one in batch.shared]
     texts = [
-        Text(one.sampled.problem, sample.text.strip()) if sample.text.strip() else None
+        Text(one.sampled.problem, sample.text.strip()) if readable(sample.text) else None
         for one, sample in zip(batch.shared, samples, strict=True)
     ]
     return Made(texts, filtered=False)
