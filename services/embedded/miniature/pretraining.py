@@ -1,0 +1,163 @@
+"""Makes the miniature's student from nothing: ``python -m services.embedded.miniature.pretraining OUT``.
+
+One thread and one seed give the same weights again on the same kind of machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.embedded.miniature import tokenizer as vocabulary
+from services.embedded.miniature.corpus import Corpus, Mix, Row, Solved
+from services.inference.encoding import encode, render
+from shared.domain import Message
+
+CONTEXT = 512
+WIDTH, LAYERS, HEADS, SHARED_HEADS, INNER = 128, 4, 4, 2, 384
+BETAS = (0.9, 0.98)
+CLIP = 1.0
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of pre-training.
+
+    Attributes:
+        steps: updates. mix: of rows. peak, final: learning rate after the warm-up and at the end, between
+            which it falls in a line. warmup: steps in which it rises from nothing.
+    """
+
+    steps: int
+    mix: Mix
+    peak: float
+    final: float
+    warmup: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a 0-based step."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.peak + (self.final - self.peak) * done
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that the weights depend on beside the seed; `batch` counts rows a step."""
+
+    phases: tuple[Phase, ...]
+    batch: int = 16
+
+
+RECIPE = Recipe(
+    (
+        Phase(1250, Mix(equations=0.35), peak=3e-3, final=3e-4, warmup=50),
+        Phase(250, Mix(equations=0.15, others=0.02), peak=1e-3, final=5e-5, warmup=10),
+    )
+)
+
+
+def pretrain(
+    seed: int, folder: Path, recipe: Recipe = RECIPE, watch: Callable[[int, float], None] = lambda *_: None
+) -> None:
+    """Train a student and save it: safetensors in float32, configuration, tokenizer.
+
+    `watch` is told the 1-based step and its loss (nats a learnt token).
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    words = vocabulary.made(CONTEXT)
+    model = _network(words)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=BETAS, weight_decay=0.0)
+    corpus, done = Corpus(seed), 0
+    for phase in recipe.phases:
+        for step in range(phase.steps):
+            rows = [_encoded(words, corpus.row(phase.mix)) for _ in range(recipe.batch)]
+            loss = _update(model, optimizer, rows, phase.rate(step))
+            done += 1
+            watch(done, loss)
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+
+
+def _network(words: Any) -> Any:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=len(words),
+        hidden_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=SHARED_HEADS,
+        intermediate_size=INNER,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+    return Qwen2ForCausalLM(config).train()
+
+
+Encoded = tuple[list[int], list[int]]
+
+
+def _encoded(words: Any, row: Row) -> Encoded:
+    """Ids of a row and their labels, `IGNORED` where nothing is learnt."""
+    if isinstance(row, Solved):
+        prompt = render(words, [Message("user", row.problem)])
+        answer = [*encode(words, row.solution)[0], words.eos_token_id]
+        return prompt + answer, [IGNORED] * len(prompt) + answer
+    ids: list[int] = []
+    labels: list[int] = []
+    for left, right in row.pairs:
+        told, learnt = encode(words, left)[0], encode(words, right)[0]
+        ids += told + learnt
+        labels += [IGNORED] * len(told) + learnt
+    return ids, labels
+
+
+def _update(model: Any, optimizer: Any, rows: Sequence[Encoded], rate: float) -> float:
+    import torch
+    from torch.nn.utils import clip_grad_norm_
+
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    longest = max(len(ids) for ids, _ in rows)
+    inputs = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in rows])
+    labels = torch.tensor([kept + [IGNORED] * (longest - len(kept)) for _, kept in rows])
+    hidden = model.model(input_ids=inputs).last_hidden_state[:, :-1]
+    learnt = labels[:, 1:] != IGNORED
+    loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]), labels[:, 1:][learnt])
+    optimizer.zero_grad()
+    loss.backward()
+    clip_grad_norm_(model.parameters(), CLIP)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def main() -> None:
+    """Read the command line, train, and tell the loss as it falls."""
+    reader = argparse.ArgumentParser(description="Pre-train the miniature's student on one thread.")
+    reader.add_argument("out", type=Path, help="folder for the model")
+    reader.add_argument("--seed", type=int, default=1)
+    asked = reader.parse_args()
+    begun = time.monotonic()
+
+    def tell(step: int, loss: float) -> None:
+        if step % 50 == 0:
+            print(f"step {step}: loss {loss:.3f}, {time.monotonic() - begun:.0f} s", flush=True)
+
+    pretrain(asked.seed, asked.out, watch=tell)
+
+
+if __name__ == "__main__":
+    main()
