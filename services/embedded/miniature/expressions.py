@@ -119,7 +119,9 @@ def _typeset_answer(gold: str, things: str, draws: Draws) -> str:
 
 
 def _spoken(step: Step, draws: Draws) -> str:
-    return f"Step {_ORDINALS[step.index]}: {step.before} {_SPOKEN[step.sign]} {step.value} equals {step.after}."
+    return (
+        f"Step {_ORDINALS[step.index]}: {step.before} {_SPOKEN[step.sign]} {step.value} equals {step.after}."
+    )
 
 
 def _spoken_answer(gold: str, things: str, draws: Draws) -> str:

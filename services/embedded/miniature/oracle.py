@@ -41,7 +41,7 @@ class MiniatureOracle:
         return True
 
     def refined(self, trajectory: Trajectory, verdict: Verdict, seed: int) -> str | None:
-        """The solution up to its first wrong line, the rest in the oracle's words; None if it can't be read."""
+        """The solution up to its first wrong line, the rest in its words; None if it can't be read."""
         return repaired(trajectory.problem.text, trajectory.text, self._words, seed)
 
     def synthesized(self, problem: Problem, seed: int) -> str | None:
@@ -70,9 +70,7 @@ def repaired(problem_text: str, solution_text: str, words: str, seed: int) -> st
     return "\n".join(checked.lines[: checked.right] + lines(structure, words, seed)[checked.right :])
 
 
-def respelled(
-    problem_text: str, solution_text: str, share: float, seed: int, words: str = DISTANT
-) -> str:
+def respelled(problem_text: str, solution_text: str, share: float, seed: int, words: str = DISTANT) -> str:
     """The solution with each right line swapped, with probability `share`, for the same line in `words`.
 
     Lines from the first wrong or unreadable one on stay as they are. Raises FieldError for a problem that

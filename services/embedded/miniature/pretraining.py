@@ -138,7 +138,7 @@ def _update(model: Any, optimizer: Any, rows: Sequence[Encoded], rate: float) ->
     learnt = labels[:, 1:] != IGNORED
     loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]), labels[:, 1:][learnt])
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     clip_grad_norm_(model.parameters(), CLIP)
     optimizer.step()
     return float(loss.detach())
