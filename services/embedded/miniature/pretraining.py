@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.embedded.miniature import tokenizer as vocabulary
-from services.embedded.miniature.corpus import Corpus, Mix, Row, Solved
+from services.embedded.miniature.card import card
+from services.embedded.miniature.corpus import Corpus, Row, Solved
+from services.embedded.miniature.figures import measure
+from services.embedded.miniature.recipe import RECIPE, Recipe
+from services.inference.checkpoint import load_checkpoint
 from services.inference.encoding import encode, render
 from shared.domain import Message
 
@@ -22,45 +25,6 @@ WIDTH, LAYERS, HEADS, SHARED_HEADS, INNER = 128, 4, 4, 2, 384
 BETAS = (0.9, 0.98)
 CLIP = 1.0
 IGNORED = -100
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of pre-training.
-
-    Attributes:
-        steps: updates. mix: of rows. peak, final: learning rate after the warm-up and at the end, between
-            which it falls in a line. warmup: steps in which it rises from nothing.
-    """
-
-    steps: int
-    mix: Mix
-    peak: float
-    final: float
-    warmup: int = 0
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a 0-based step."""
-        if step < self.warmup:
-            return self.peak * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.peak + (self.final - self.peak) * done
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that the weights depend on beside the seed; `batch` counts rows a step."""
-
-    phases: tuple[Phase, ...]
-    batch: int = 16
-
-
-RECIPE = Recipe(
-    (
-        Phase(1250, Mix(equations=0.35), peak=3e-3, final=3e-4, warmup=50),
-        Phase(250, Mix(equations=0.15, others=0.02), peak=1e-3, final=5e-5, warmup=10),
-    )
-)
 
 
 def pretrain(
@@ -144,6 +108,18 @@ def _update(model: Any, optimizer: Any, rows: Sequence[Encoded], rate: float) ->
     return float(loss.detach())
 
 
+def describe(seed: int, folder: Path, recipe: Recipe = RECIPE) -> None:
+    """Measure the student in `folder` and write its model card there."""
+    import torch
+    import transformers
+
+    checkpoint = load_checkpoint(folder, device="cpu", threads=1)
+    version = f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__}"
+    parameters = checkpoint.model.num_parameters()
+    text = card(seed, parameters, checkpoint.digest, version, recipe, measure(folder))
+    (folder / "README.md").write_text(text, "utf-8")
+
+
 def main() -> None:
     """Read the command line, train, and tell the loss as it falls."""
     reader = argparse.ArgumentParser(description="Pre-train the miniature's student on one thread.")
@@ -157,6 +133,8 @@ def main() -> None:
             print(f"step {step}: loss {loss:.3f}, {time.monotonic() - begun:.0f} s", flush=True)
 
     pretrain(asked.seed, asked.out, watch=tell)
+    describe(asked.seed, asked.out)
+    print((asked.out / "README.md").read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class WordProblem:
 
 
 def problems(seed: int, count: int, split: Split = Split.ARMS) -> list[WordProblem]:
-    """`count` different problems of a split; equal for equal seeds, and a longer draw begins with a shorter."""
+    """`count` different problems of a split; equal seeds, equal draws; a longer begins with a shorter."""
     found: dict[tuple[int, tuple[tuple[Sign, int], ...]], WordProblem] = {}
     for drawn in stream(seed, split):
         if len(found) >= count:
