@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from services.embedded.miniature.figures import MAX_TOKENS, Figures
 from services.embedded.miniature.recipe import Recipe
 

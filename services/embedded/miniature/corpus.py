@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.embedded.miniature.draws import Draws
+from services.embedded.miniature.events import Sign
 from services.embedded.miniature.expressions import NATIVE, OTHERS, solution
-from services.embedded.miniature.problems import Split, WordProblem, stream
+from services.embedded.miniature.problems import LARGEST, Split, allowed, calculated, number, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,23 @@ class Equations:
 
 
 Row = Solved | Equations
-_PAIRS = 10
+_PAIRS = 13
+# Products and quotients are harder for the student, and rarer in problems.
+_SIGNS: tuple[Sign, ...] = ("+", "+", "-", "-", "*", "/")
 
 
 class Corpus:
-    """Rows without end; equal seeds give equal rows, whatever the mixes asked for in between."""
+    """Rows without end; equal for equal seeds and mixes."""
 
     def __init__(self, seed: int) -> None:
         self._draws = Draws("corpus", seed)
         self._problems = stream(seed, Split.PRETRAINING)
-        self._equations = _equations(stream(seed, Split.PRETRAINING))
 
     def row(self, mix: Mix) -> Row:
         """The next row."""
         place = self._draws.below(1_000_000) / 1_000_000
         if place < mix.equations:
-            return Equations(tuple(next(self._equations) for _ in range(_PAIRS)))
+            return Equations(tuple(_equation(self._draws) for _ in range(_PAIRS)))
         other = int((place - mix.equations) / mix.others) if mix.others else len(OTHERS)
         words = OTHERS[other] if other < len(OTHERS) else NATIVE
         problem = next(self._problems)
@@ -68,8 +70,10 @@ def texts(seed: int, count: int) -> Iterator[str]:
         yield f"{problem.text}\n{solution(problem, (NATIVE, *OTHERS)[place % 7], place)}"
 
 
-def _equations(drawn: Iterator[WordProblem]) -> Iterator[tuple[str, str]]:
-    for problem in drawn:
-        for equation in problem.equations:
-            left, right = equation.split(" = ")
-            yield f"{left} =", f" {right}\n"
+def _equation(draws: Draws) -> tuple[str, str]:
+    """A true equation; which sign it has doesn't depend on how many numbers fit it."""
+    sign = draws.pick(_SIGNS)
+    while True:
+        before, value = draws.between(2, LARGEST), number(draws, sign)
+        if allowed(before, sign, value):
+            return f"{before} {sign} {value} =", f" {calculated(before, sign, value)}\n"

@@ -20,7 +20,7 @@ LARGEST = 99
 FACTORS = (2, 3, 4, 5)
 LENGTHS = (2, 3)
 # Out of 100; how many of the drawn operations have each sign, where the number allows it.
-_WEIGHTS: tuple[tuple[Sign, int], ...] = (("+", 36), ("-", 36), ("*", 14), ("/", 14))
+_WEIGHTS: tuple[tuple[Sign, int], ...] = (("+", 38), ("-", 38), ("*", 12), ("/", 12))
 _QUESTION = re.compile(r"(\w+) has ([0-9]{1,2}) (\w+)\. (.+)\. How many \3 does \1 have now\?")
 
 
@@ -186,18 +186,22 @@ def _drawn(draws: Draws) -> WordProblem | None:
 
 def _possible(draws: Draws, state: int) -> Operation | None:
     """An operation after which the number is still a whole one from 1 to `LARGEST`."""
-    sign = _sign(draws)
-    value = draws.pick(FACTORS) if sign in "*/" else draws.between(2, LARGEST)
-    after = calculated(state, sign, value)
-    if after is None or not 1 <= after <= LARGEST:
-        return None
-    return Operation(draws.pick(OF_SIGN[sign]).name, value)
-
-
-def _sign(draws: Draws) -> Sign:
     place = draws.below(100)
     borders = accumulate(weight for _, weight in _WEIGHTS)
-    return next(sign for (sign, _), border in zip(_WEIGHTS, borders, strict=True) if place < border)
+    sign = next(sign for (sign, _), border in zip(_WEIGHTS, borders, strict=True) if place < border)
+    value = number(draws, sign)
+    return Operation(draws.pick(OF_SIGN[sign]).name, value) if allowed(state, sign, value) else None
+
+
+def number(draws: Draws, sign: Sign) -> int:
+    """A number that can stand behind the sign."""
+    return draws.pick(FACTORS) if sign in "*/" else draws.between(2, LARGEST)
+
+
+def allowed(before: int, sign: Sign, value: int) -> bool:
+    """Whether the result is a whole number from 1 to `LARGEST`."""
+    after = calculated(before, sign, value)
+    return after is not None and 1 <= after <= LARGEST
 
 
 def calculated(before: int, sign: Sign, value: int) -> int | None:

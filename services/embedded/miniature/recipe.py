@@ -40,7 +40,7 @@ class Recipe:
 
 RECIPE = Recipe(
     (
-        Phase(1250, Mix(equations=0.35), peak=3e-3, final=3e-4, warmup=50),
-        Phase(250, Mix(equations=0.15, others=0.02), peak=1e-3, final=5e-5, warmup=10),
+        Phase(1600, Mix(equations=0.35), peak=3e-3, final=1e-3, warmup=50),
+        Phase(300, Mix(equations=0.15, others=0.02), peak=1e-3, final=5e-5),
     )
 )
