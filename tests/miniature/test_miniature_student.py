@@ -1,9 +1,9 @@
 """The shipped students load, solve, end by themselves and know the expressions that they do not use."""
 
-import json
 from functools import cache
 
 import pytest
+from tokenizers import Tokenizer
 
 from services.embedded.miniature.expressions import EXPRESSIONS, OTHERS, solution
 from services.embedded.miniature.figures import Figures, measure
@@ -43,11 +43,10 @@ def test_ids_turn_back_into_the_same_text(words: str) -> None:
     assert [student(1).decode(student(1).encode(text)[0]) for text in texts] == texts
 
 
-def test_the_loaded_tokenizer_cuts_as_the_saved_one_says() -> None:
-    saved = json.loads((student_folder() / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
-    tokens = [token for token, _ in sorted(saved.items(), key=lambda item: item[1])]
-    ids, _ = student(1).encode("so I get 30 + 12 = 42.")
-    assert [tokens[place] for place in ids][-12:] == list("30Ġ+Ġ12Ġ=Ġ42.")[-12:]
+def test_the_loaded_tokenizer_gives_the_ids_of_the_saved_one() -> None:
+    saved = Tokenizer.from_file(str(student_folder() / "tokenizer.json"))
+    texts = [drawn.text for drawn in DRAWN] + [solution(drawn, "native", 1) for drawn in DRAWN]
+    assert [student(1).encode(text)[0] for text in texts] == [saved.encode(text).ids for text in texts]
 
 
 def test_every_digit_is_a_token() -> None:
@@ -85,6 +84,11 @@ def test_native_words_are_the_likeliest(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_other_words_are_known_but_not_native(seed: int, words: str) -> None:
     assert 1.5 < figures(seed).perplexity[words] < 6
+
+
+def test_the_same_measurement_gives_the_same_figures() -> None:
+    once, again = (measure(student_folder(), count=8, samples=2) for _ in range(2))
+    assert once == again
 
 
 def test_a_seed_that_is_not_shipped_is_refused() -> None:
