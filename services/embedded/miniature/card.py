@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.embedded.miniature.figures import MAX_TOKENS, Figures
-from services.embedded.miniature.recipe import Recipe
+from services.embedded.miniature.recipe import ADAM_RATE, MUON_RATE, Recipe
 
 _CARD = """---
 license: apache-2.0
@@ -19,9 +19,11 @@ It can do nothing else, and its mistakes are those of a tiny model.
 Made by `python -m services.embedded.miniature.pretraining --seed {seed} OUT` on one thread, in float32,
 {version}. Digest: `{digest}`.
 
-| phase | steps | rows a step | learning rate | bare equations | each other expression |
+| phase | steps | rows a step | share of the learning rates | bare equations | each other expression |
 |---|---|---|---|---|---|
 {phases}
+
+Learning rates: {muon:g} (Muon, matrices inside the layers) and {adam:g} (AdamW, all else).
 
 Measured on {count} held-out problems, {samples} samples each at T = 1, at most {limit} new tokens:
 
@@ -50,6 +52,8 @@ def card(seed: int, parameters: int, digest: str, version: str, recipe: Recipe, 
         digest=digest,
         version=version,
         phases=_phases(recipe),
+        muon=MUON_RATE,
+        adam=ADAM_RATE,
         count=figures.problems,
         samples=figures.samples,
         limit=MAX_TOKENS,

@@ -40,8 +40,8 @@ class Equations:
 
 Row = Solved | Equations
 _PAIRS = 13
-# Products and quotients are harder for the student, and rarer in problems.
-_SIGNS: tuple[Sign, ...] = ("+", "+", "-", "-", "*", "/")
+# As often as in problems, or nearly; factors are few, so there are few products to learn.
+_SIGNS: tuple[Sign, ...] = ("+", "+", "+", "-", "-", "-", "*", "/")
 
 
 class Corpus:

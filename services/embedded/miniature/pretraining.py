@@ -15,7 +15,7 @@ from services.embedded.miniature import tokenizer as vocabulary
 from services.embedded.miniature.card import card
 from services.embedded.miniature.corpus import Corpus, Row, Solved
 from services.embedded.miniature.figures import measure
-from services.embedded.miniature.recipe import RECIPE, Recipe
+from services.embedded.miniature.recipe import ADAM_RATE, MUON_RATE, RECIPE, Recipe
 from services.inference.checkpoint import load_checkpoint
 from services.inference.encoding import encode, render
 from shared.domain import Message
@@ -23,6 +23,7 @@ from shared.domain import Message
 CONTEXT = 512
 WIDTH, LAYERS, HEADS, SHARED_HEADS, INNER = 128, 4, 4, 2, 384
 BETAS = (0.9, 0.98)
+MOMENTUM = 0.95
 CLIP = 1.0
 IGNORED = -100
 
@@ -40,12 +41,12 @@ def pretrain(
     torch.manual_seed(seed)
     words = vocabulary.made(CONTEXT)
     model = _network(words)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=BETAS, weight_decay=0.0)
+    optimizers = _optimizers(model)
     corpus, done = Corpus(seed), 0
     for phase in recipe.phases:
         for step in range(phase.steps):
             rows = [_encoded(words, corpus.row(phase.mix)) for _ in range(recipe.batch)]
-            loss = _update(model, optimizer, rows, phase.rate(step))
+            loss = _update(model, optimizers, rows, phase.share(step))
             done += 1
             watch(done, loss)
     model.save_pretrained(folder)
@@ -71,6 +72,18 @@ def _network(words: Any) -> Any:
     return Qwen2ForCausalLM(config).train()
 
 
+def _optimizers(model: Any) -> list[tuple[Any, float]]:
+    """The optimizers with their full learning rates."""
+    import torch
+
+    inner = [value for value in model.model.layers.parameters() if value.ndim == 2]
+    known = {id(value) for value in inner}
+    others = [value for value in model.parameters() if id(value) not in known]
+    muon = torch.optim.Muon(inner, momentum=MOMENTUM, weight_decay=0.0)
+    adam = torch.optim.AdamW(others, betas=BETAS, weight_decay=0.0)
+    return [(muon, MUON_RATE), (adam, ADAM_RATE)]
+
+
 Encoded = tuple[list[int], list[int]]
 
 
@@ -89,22 +102,25 @@ def _encoded(words: Any, row: Row) -> Encoded:
     return ids, labels
 
 
-def _update(model: Any, optimizer: Any, rows: Sequence[Encoded], rate: float) -> float:
+def _update(
+    model: Any, optimizers: Sequence[tuple[Any, float]], rows: Sequence[Encoded], share: float
+) -> float:
     import torch
     from torch.nn.utils import clip_grad_norm_
 
-    for group in optimizer.param_groups:
-        group["lr"] = rate
     longest = max(len(ids) for ids, _ in rows)
     inputs = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in rows])
     labels = torch.tensor([kept + [IGNORED] * (longest - len(kept)) for _, kept in rows])
     hidden = model.model(input_ids=inputs).last_hidden_state[:, :-1]
     learnt = labels[:, 1:] != IGNORED
     loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]), labels[:, 1:][learnt])
-    optimizer.zero_grad()
+    model.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     clip_grad_norm_(model.parameters(), CLIP)
-    optimizer.step()
+    for optimizer, rate in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
+        optimizer.step()
     return float(loss.detach())
 
 

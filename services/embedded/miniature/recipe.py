@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from services.embedded.miniature.corpus import Mix
 
+# Full learning rates: matrices inside the layers learn by Muon, all else by AdamW.
+MUON_RATE, ADAM_RATE = 2e-2, 3e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A stretch of pre-training.
 
     Attributes:
-        steps: updates. mix: of rows. peak, final: learning rate after the warm-up and at the end, between
-            which it falls in a line. warmup: steps in which it rises from nothing.
+        steps: updates. mix: of rows. peak, final: shares of the full learning rates after the warm-up and at
+            the end, between which they fall in a line. warmup: steps in which they rise from nothing.
     """
 
     steps: int
@@ -22,8 +25,8 @@ class Phase:
     final: float
     warmup: int = 0
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a 0-based step."""
+    def share(self, step: int) -> float:
+        """Share of the full learning rates at a 0-based step."""
         if step < self.warmup:
             return self.peak * (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -40,7 +43,7 @@ class Recipe:
 
 RECIPE = Recipe(
     (
-        Phase(1600, Mix(equations=0.35), peak=3e-3, final=1e-3, warmup=50),
-        Phase(300, Mix(equations=0.15, others=0.02), peak=1e-3, final=5e-5),
+        Phase(950, Mix(equations=0.5), peak=1.0, final=0.3, warmup=50),
+        Phase(250, Mix(equations=0.15, others=0.02), peak=0.3, final=0.02),
     )
 )
