@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from services.embedded.miniature import tokenizer as vocabulary
-from services.embedded.miniature.card import card
-from services.embedded.miniature.corpus import Corpus, Row, Solved
+from services.embedded.miniature.card import Made, card
+from services.embedded.miniature.corpus import Corpus, Mix, Row, Solved
 from services.embedded.miniature.figures import measure
-from services.embedded.miniature.recipe import ADAM_RATE, MUON_RATE, RECIPE, Recipe
+from services.embedded.miniature.recipe import ADAM_RATE, LOOK, MUON_RATE, RECIPE, Recipe
 from services.inference.checkpoint import load_checkpoint
 from services.inference.encoding import encode, render
 from shared.domain import Message
@@ -26,12 +26,14 @@ BETAS = (0.9, 0.98)
 MOMENTUM = 0.95
 CLIP = 1.0
 IGNORED = -100
+# Seed of the equations that are looked at; no student is pre-trained with it.
+_FIXED = 1_000_003
 
 
 def pretrain(
     seed: int, folder: Path, recipe: Recipe = RECIPE, watch: Callable[[int, float], None] = lambda *_: None
-) -> None:
-    """Train a student and save it: safetensors in float32, configuration, tokenizer.
+) -> int:
+    """Train a student and save it: safetensors in float32, configuration, tokenizer. Tells the steps it took.
 
     `watch` is told the 1-based step and its loss (nats a learnt token).
     """
@@ -43,14 +45,18 @@ def pretrain(
     model = _network(words)
     optimizers = _optimizers(model)
     corpus, done = Corpus(seed), 0
+    fixed = [_encoded(words, row) for row in _fixed_equations()]
     for phase in recipe.phases:
         for step in range(phase.steps):
             rows = [_encoded(words, corpus.row(phase.mix)) for _ in range(recipe.batch)]
             loss = _update(model, optimizers, rows, phase.share(step))
             done += 1
             watch(done, loss)
+            if phase.until is not None and done % LOOK == 0 and _looked_at(model, fixed) <= phase.until:
+                break
     model.save_pretrained(folder)
     words.save_pretrained(folder)
+    return done
 
 
 def _network(words: Any) -> Any:
@@ -105,17 +111,11 @@ def _encoded(words: Any, row: Row) -> Encoded:
 def _update(
     model: Any, optimizers: Sequence[tuple[Any, float]], rows: Sequence[Encoded], share: float
 ) -> float:
-    import torch
     from torch.nn.utils import clip_grad_norm_
 
-    longest = max(len(ids) for ids, _ in rows)
-    inputs = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in rows])
-    labels = torch.tensor([kept + [IGNORED] * (longest - len(kept)) for _, kept in rows])
-    hidden = model.model(input_ids=inputs).last_hidden_state[:, :-1]
-    learnt = labels[:, 1:] != IGNORED
-    loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]), labels[:, 1:][learnt])
+    loss = _loss(model, rows)
     model.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     clip_grad_norm_(model.parameters(), CLIP)
     for optimizer, rate in optimizers:
         for group in optimizer.param_groups:
@@ -124,16 +124,39 @@ def _update(
     return float(loss.detach())
 
 
-def describe(seed: int, folder: Path, recipe: Recipe = RECIPE) -> None:
-    """Measure the student in `folder` and write its model card there."""
+def _loss(model: Any, rows: Sequence[Encoded]) -> Any:
+    """Mean of -log p over all learnt tokens of the rows."""
+    import torch
+
+    longest = max(len(ids) for ids, _ in rows)
+    inputs = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in rows])
+    labels = torch.tensor([kept + [IGNORED] * (longest - len(kept)) for _, kept in rows])
+    hidden = model.model(input_ids=inputs).last_hidden_state[:, :-1]
+    learnt = labels[:, 1:] != IGNORED
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[learnt]), labels[:, 1:][learnt])
+
+
+def _fixed_equations() -> list[Row]:
+    corpus = Corpus(_FIXED)
+    return [corpus.row(Mix(equations=1.0)) for _ in range(16)]
+
+
+def _looked_at(model: Any, rows: Sequence[Encoded]) -> float:
+    import torch
+
+    with torch.no_grad():
+        return float(_loss(model, rows))
+
+
+def describe(seed: int, steps: int, folder: Path, recipe: Recipe = RECIPE) -> None:
+    """Measure the student in `folder`, which took that many steps, and write its model card there."""
     import torch
     import transformers
 
     checkpoint = load_checkpoint(folder, device="cpu", threads=1)
     version = f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__}"
-    parameters = checkpoint.model.num_parameters()
-    text = card(seed, parameters, checkpoint.digest, version, recipe, measure(folder))
-    (folder / "README.md").write_text(text, "utf-8")
+    made = Made(seed, steps, checkpoint.model.num_parameters(), checkpoint.digest, version)
+    (folder / "README.md").write_text(card(made, recipe, measure(folder)), "utf-8")
 
 
 def main() -> None:
@@ -148,8 +171,8 @@ def main() -> None:
         if step % 50 == 0:
             print(f"step {step}: loss {loss:.3f}, {time.monotonic() - begun:.0f} s", flush=True)
 
-    pretrain(asked.seed, asked.out, watch=tell)
-    describe(asked.seed, asked.out)
+    steps = pretrain(asked.seed, asked.out, watch=tell)
+    describe(asked.seed, steps, asked.out)
     print((asked.out / "README.md").read_text("utf-8"))
 
 
