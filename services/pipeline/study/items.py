@@ -79,7 +79,7 @@ class Sampled:
 
 
 def readable(text: str) -> bool:
-    """Whether a sample can be edited and learnt from: it says something, in characters that a line may hold."""
+    """Whether a sample can be learnt from: it says something, in characters that a line may hold."""
     return bool(text.strip()) and FORBIDDEN.search(text) is None
 
 
