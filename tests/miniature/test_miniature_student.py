@@ -60,8 +60,8 @@ def test_a_problem_is_asked_in_the_template_that_was_trained() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_about_half_of_the_samples_are_right(seed: int) -> None:
-    assert 0.4 < figures(seed).average < 0.7
+def test_neither_all_nor_none_of_the_samples_are_right(seed: int) -> None:
+    assert 0.3 < figures(seed).average < 0.7
 
 
 @pytest.mark.parametrize("seed", SEEDS)

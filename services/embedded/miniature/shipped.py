@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared.errors import FieldError
 
-SEEDS = (1,)
+SEEDS = (1, 2)
 _FOLDER = Path(__file__).parent / "students"
 
 
