@@ -15,6 +15,7 @@ from shared.rpc.channel import Target
 from shared.store import Store
 
 Look = Callable[[], Awaitable[str]]
+TRAINER = "trainer"
 _LIMIT = 2.0
 _KEPT = 1.0
 

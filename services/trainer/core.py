@@ -7,10 +7,12 @@ own folder where they are still there. One trainer service works on a store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import shutil
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,15 +111,21 @@ class TrainerCore:
             await asyncio.gather(self._worker, return_exceptions=True)
 
     async def order(self, asked: Ordered) -> Standing:
-        """Accept a training. FieldError for what can't work as far as can be told now."""
+        """Accept a training; one whose id was accepted before stands as it is.
+
+        FieldError for what can't work as far as can be told now, DriftError for another order under an id.
+        """
         check_name("name", asked.name)
         check_settings(asked.settings)
         if asked.base not in self._settings.bases:
             allowed = ", ".join(sorted(self._settings.bases)) or "none is set up"
             raise FieldError("base_model", f"is {asked.base[:80]!r}", f"use an allowed one: {allowed}")
-        ordered = replace(asked, id=new_id(KIND), created=time.time())
+        ordered = replace(asked, id=asked.id or new_id(KIND), created=time.time())
+        if asked.id and (begun := await asyncio.to_thread(self._records.begun, asked)) is not None:
+            return await asyncio.to_thread(self._standing, begun)
         await asyncio.to_thread(self._fetch_rows, ordered)
-        await asyncio.to_thread(self._records.accept, ordered)
+        if not await asyncio.to_thread(self._records.accept, ordered):
+            return await self.get(ordered.tenant, ordered.id)
         self._queue.put_nowait(ordered)
         return Standing(ordered, TrainingState.QUEUED)
 
@@ -308,7 +316,7 @@ class TrainerCore:
             pieces = self._store.stream(ordered.data)
         except NotFoundError:
             raise FieldError("data", "is not there", "name an object of your name space") from None
-        aside = folder / ".rows.jsonl"
+        aside = folder / f".rows.{uuid.uuid4().hex}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with aside.open("wb") as stream:
@@ -318,7 +326,14 @@ class TrainerCore:
         except OSError as error:
             raise UnavailableError(f"the rows can't be kept in {folder} ({error.strerror})") from error
         if found.hexdigest() != ordered.data_digest:
-            shutil.rmtree(folder)
+            _drop(aside)
             problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"
             raise FieldError("data_digest", problem, "name the rows that you mean")
         aside.rename(folder / "rows.jsonl")
+
+
+def _drop(aside: Path) -> None:
+    """Remove rows that nobody asked for, and their folder where it holds nothing else."""
+    aside.unlink()
+    with contextlib.suppress(OSError):
+        aside.parent.rmdir()
