@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from services.embedded.supervisor.spec import Patience, ServiceSpec
 from services.embedded.supervisor.supervisor import Supervisor
 
 _HOST = "127.0.0.1"
+_BASES = "IDIOLECT_TRAINER_BASES"
 _BEYOND_DRAIN_SECONDS = 10.0
 
 
@@ -88,6 +90,11 @@ def specs(
     return tuple(found)
 
 
+def own_base(model: str | None) -> str | None:
+    """The student's model as the base ``student``; None where the environment or nobody names bases."""
+    return f"student={model}" if model is not None and not os.environ.get(_BASES) else None
+
+
 def _trainer_spec(trainer: TrainerSettings, state: Path | None) -> ServiceSpec:
     environment = {
         "IDIOLECT_STORE": _store(state),
@@ -96,7 +103,7 @@ def _trainer_spec(trainer: TrainerSettings, state: Path | None) -> ServiceSpec:
         **_kept(state),
     }
     if trainer.bases is not None:
-        environment["IDIOLECT_TRAINER_BASES"] = trainer.bases
+        environment[_BASES] = trainer.bases
     command = (sys.executable, "-m", "services.trainer")
     return ServiceSpec("trainer", command, environment, ("student", "oracle"))
 

@@ -64,7 +64,7 @@ class TrainingOptions(BaseModel):
 class TrainingCreate(BaseModel):
     """A training of an allowed base model on an uploaded file of JSON Lines.
 
-    Rows are `{"prompt": text or messages, "completion": text}`, or `{"messages": [...]}` that end with the turn
+    Rows are `{"prompt": text or messages, "completion": text}`, or `{"messages": [...]}` that end with a turn
     of the assistant.
     """
 
@@ -77,7 +77,7 @@ class TrainingCreate(BaseModel):
     name: str = Field(pattern=_NAME, description="Of the model that results.")
     base_model: str = Field(min_length=1, max_length=200, description="One that the trainer allows.")
     input_file_id: str = Field(max_length=80, description="The rows.")
-    settings: TrainingOptions = TrainingOptions()
+    settings: TrainingOptions = TrainingOptions.model_validate({})
     arm: str | None = Field(None, max_length=64, description="Arm of a study, for the model's card.")
     instruction: str | None = Field(
         None, max_length=16_384, description="Put behind every prompt that is a plain text."

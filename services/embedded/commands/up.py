@@ -97,6 +97,7 @@ def command(
         ServiceSettings,
         TrainerSettings,
         keep_up,
+        own_base,
         patience,
         specs,
     )
@@ -105,6 +106,7 @@ def command(
     oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
     gateway = None if gateway_port is None else GatewaySettings(gateway_port)
     workers = JobSettings(concurrency, pipeline_metrics_port) if jobs or gateway else None
-    training = TrainerSettings(trainer_bases, trainer_port, trainer_metrics_port) if trainer else None
+    bases = trainer_bases or own_base(model)
+    training = TrainerSettings(bases, trainer_port, trainer_metrics_port) if trainer else None
     services = specs(student, oracle, state, workers, gateway, training)
     raise typer.Exit(keep_up(services, patience(), as_json=as_json))
