@@ -13,10 +13,10 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from services.trainer.checking import check_settings
 from services.trainer.folder import TrainingFolder, last_step, parsed_curve, read_curve
@@ -316,24 +316,30 @@ class TrainerCore:
             pieces = self._store.stream(ordered.data)
         except NotFoundError:
             raise FieldError("data", "is not there", "name an object of your name space") from None
-        aside = folder / f".rows.{uuid.uuid4().hex}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as stream:
+            with _kept_whole(folder / "rows.jsonl") as stream:
                 for piece in pieces:
                     found.update(piece)
                     stream.write(piece)
+                if found.hexdigest() != ordered.data_digest:
+                    problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"
+                    raise FieldError("data_digest", problem, "name the rows that you mean")
         except OSError as error:
             raise UnavailableError(f"the rows can't be kept in {folder} ({error.strerror})") from error
-        if found.hexdigest() != ordered.data_digest:
-            _drop(aside)
-            problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"
-            raise FieldError("data_digest", problem, "name the rows that you mean")
-        aside.rename(folder / "rows.jsonl")
 
 
-def _drop(aside: Path) -> None:
-    """Remove rows that nobody asked for, and their folder where it holds nothing else."""
-    aside.unlink()
-    with contextlib.suppress(OSError):
-        aside.parent.rmdir()
+@contextlib.contextmanager
+def _kept_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, there once the block is done; else it goes, and its folder where that is empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two requests may bring the same one.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with aside.open("wb") as stream:
+            yield stream
+        aside.rename(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+        raise

@@ -1,4 +1,4 @@
-"""`idiolect up --trainer` as a user has it: trainings over HTTP, a student that follows, nothing left over."""
+"""`idiolect up --trainer` as a user has it: trainings over HTTP, a student that follows, nothing left."""
 
 from __future__ import annotations
 
