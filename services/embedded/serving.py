@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from services.embedded.supervisor.spec import Patience, ServiceSpec
 from services.embedded.supervisor.supervisor import Supervisor
 
 _HOST = "127.0.0.1"
+_BASES = "IDIOLECT_TRAINER_BASES"
 _BEYOND_DRAIN_SECONDS = 10.0
 
 
@@ -51,36 +53,74 @@ class GatewaySettings:
     port: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TrainerSettings:
+    """The trainer, which has student and oracle sleep while it trains.
+
+    Attributes:
+        bases: models that may be trained, ``NAME=FOLDER``; None: as the environment says.
+        port, metrics_port: where it listens on loopback; 0 lets it choose.
+    """
+
+    bases: str | None = None
+    port: int = 0
+    metrics_port: int = 0
+
+
 def specs(
     student: ServiceSettings,
     oracle: ServiceSettings,
     state: Path | None = None,
     jobs: JobSettings | None = None,
     gateway: GatewaySettings | None = None,
+    trainer: TrainerSettings | None = None,
 ) -> tuple[ServiceSpec, ...]:
     """The services, in the order in which they start; `state` is the folder for what they keep.
 
-    A gateway brings workers with it.
+    A gateway brings workers with it. With a trainer, the student serves what their store says.
     """
-    models = (_spec("student", student, state), _spec("oracle", oracle, state))
-    if jobs is None and gateway is None:
-        return models
-    working = (*models, *_job_specs(jobs or JobSettings(), state))
-    return working if gateway is None else (*working, _gateway_spec(gateway, state))
+    follows = {} if trainer is None else {"IDIOLECT_STUDENT_STORE": _store(state)}
+    found = [_spec("student", student, state, follows), _spec("oracle", oracle, state)]
+    if trainer is not None:
+        found.append(_trainer_spec(trainer, state))
+    if jobs is not None or gateway is not None:
+        found += _job_specs(jobs or JobSettings(), state)
+    if gateway is not None:
+        found.append(_gateway_spec(gateway, state, trains=trainer is not None))
+    return tuple(found)
 
 
-def _gateway_spec(gateway: GatewaySettings, state: Path | None) -> ServiceSpec:
+def own_base(model: str | None) -> str | None:
+    """The student's model as the base ``student``; None where the environment or nobody names bases."""
+    return f"student={model}" if model is not None and not os.environ.get(_BASES) else None
+
+
+def _trainer_spec(trainer: TrainerSettings, state: Path | None) -> ServiceSpec:
     environment = {
-        "IDIOLECT_STORE": f"file:{store_folder(state)}",
+        "IDIOLECT_STORE": _store(state),
+        "IDIOLECT_LISTEN": f"{_HOST}:{trainer.port}",
+        "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{trainer.metrics_port}",
+        **_kept(state),
+    }
+    if trainer.bases is not None:
+        environment[_BASES] = trainer.bases
+    command = (sys.executable, "-m", "services.trainer")
+    return ServiceSpec("trainer", command, environment, ("student", "oracle"))
+
+
+def _gateway_spec(gateway: GatewaySettings, state: Path | None, *, trains: bool) -> ServiceSpec:
+    environment = {
+        "IDIOLECT_STORE": _store(state),
         "IDIOLECT_GATEWAY_LISTEN": f"{_HOST}:{gateway.port}",
     }
     command = (sys.executable, "-m", "services.gateway")
-    return ServiceSpec("gateway", command, environment, ("student", "oracle", "redis"))
+    needs = ("student", "oracle", "redis", *(("trainer",) if trains else ()))
+    return ServiceSpec("gateway", command, environment, needs)
 
 
 def _job_specs(jobs: JobSettings, state: Path | None) -> tuple[ServiceSpec, ServiceSpec]:
     environment = {
-        "IDIOLECT_STORE": f"file:{store_folder(state)}",
+        "IDIOLECT_STORE": _store(state),
         "IDIOLECT_PIPELINE_CONCURRENCY": str(jobs.concurrency),
         "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{jobs.metrics_port}",
     }
@@ -96,17 +136,28 @@ def store_folder(state: Path | None) -> Path:
     return (state or Path("out/state")).resolve() / "store"
 
 
-def _spec(name: str, settings: ServiceSettings, state: Path | None) -> ServiceSpec:
+def _store(state: Path | None) -> str:
+    return f"file:{store_folder(state)}"
+
+
+def _kept(state: Path | None) -> dict[str, str]:
+    """Where a service keeps what isn't in the store."""
+    return {} if state is None else {"IDIOLECT_STATE": str(state.resolve())}
+
+
+def _spec(
+    name: str, settings: ServiceSettings, state: Path | None, also: Mapping[str, str] | None = None
+) -> ServiceSpec:
     prefix = f"IDIOLECT_{name.upper()}"
     environment = {
         f"{prefix}_ENGINE": settings.engine,
         "IDIOLECT_LISTEN": f"{_HOST}:{settings.port}",
         "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{settings.metrics_port}",
+        **_kept(state),
+        **(also or {}),
     }
     if settings.model is not None:
         environment[f"{prefix}_MODEL"] = settings.model
-    if state is not None:
-        environment["IDIOLECT_STATE"] = str(state.resolve())
     return ServiceSpec(name, (sys.executable, "-m", f"services.{name}"), environment)
 
 

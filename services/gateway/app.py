@@ -18,7 +18,7 @@ from services.gateway.door import Door
 from services.gateway.errors import handle_errors
 from services.gateway.expiring import FileCollector
 from services.gateway.figures import GatewayFigures
-from services.gateway.health import Look, Probes, redis_look, service_look, store_look
+from services.gateway.health import TRAINER, Look, Probes, redis_look, service_look, store_look
 from services.gateway.house import House
 from services.gateway.limits import RateLimit
 from services.gateway.routes import (
@@ -31,6 +31,7 @@ from services.gateway.routes import (
     rollouts,
     scores,
     students,
+    trainings,
     verifications,
 )
 from services.gateway.settings import GatewaySettings
@@ -38,6 +39,7 @@ from services.gateway.sweeping import Sweeper
 from services.gateway.workers import RedisWorkers
 from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
+from shared.clients.trainer import TrainerClient
 from shared.errors import FieldError
 from shared.jobs.desk import JobDesk
 from shared.jobs.places import Place
@@ -46,7 +48,19 @@ from shared.tenants import read_promises
 from shared.version import VERSION
 
 _THREADS = 64
-_NOUNS = (refinements, files, batches, jobs, students, scores, verifications, rollouts, evaluations, health)
+_NOUNS = (
+    refinements,
+    files,
+    batches,
+    jobs,
+    students,
+    scores,
+    verifications,
+    rollouts,
+    evaluations,
+    trainings,
+    health,
+)
 
 
 def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> FastAPI:
@@ -68,6 +82,11 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
     oracle = (
         None if settings.oracle is None else OracleClient(settings.target(settings.oracle, "IDIOLECT_ORACLE"))
     )
+    trainer = (
+        None
+        if settings.trainer is None
+        else TrainerClient(settings.target(settings.trainer, "IDIOLECT_TRAINER"))
+    )
     house = House(
         settings,
         store,
@@ -76,6 +95,7 @@ def build(settings: GatewaySettings, registry: CollectorRegistry = REGISTRY) -> 
         Intake(settings.uploads),
         student,
         oracle,
+        trainer=trainer,
     )
     if settings.redis_url is not None:
         house.nudge = house.interactive = RedisWorkers(settings.redis_url)
@@ -98,10 +118,15 @@ def _looks(settings: GatewaySettings, store: Store) -> dict[str, Look]:
     looks = {"store": store_look(store)}
     if settings.redis_url is not None:
         looks["redis"] = redis_look(settings.redis_url)
-    for name, address in (("student", settings.student), ("oracle", settings.oracle)):
+    for name, address in _services(settings):
         if address is not None:
             looks[name] = service_look(settings.target(address, name))
     return looks
+
+
+def _services(settings: GatewaySettings) -> tuple[tuple[str, str | None], ...]:
+    """Names and addresses of the services that are asked over gRPC."""
+    return ("student", settings.student), ("oracle", settings.oracle), (TRAINER, settings.trainer)
 
 
 def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
@@ -140,6 +165,6 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        for client in (app.state.house.student, app.state.house.oracle):
+        for client in (app.state.house.student, app.state.house.oracle, app.state.house.trainer):
             if client is not None:
                 client.close()

@@ -20,6 +20,7 @@ from services.gateway.schemas import (
     Verifications,
     VerificationsCreate,
 )
+from services.gateway.training_schemas import TrainingStep
 
 _REFS = "#/components/schemas/{model}"
 _ALSO = (
@@ -29,6 +30,7 @@ _ALSO = (
     Rollouts,
     Scores,
     ScoresCreate,
+    TrainingStep,
     Verifications,
     VerificationsCreate,
 )

@@ -73,6 +73,10 @@ class Files:
         """Content of a file, in chunks."""
         return self.store.stream(self._content(self.get(file_id).id))
 
+    def path(self, file_id: str) -> str:
+        """Where its content is in the tenant's name space. NotFoundError where there is none."""
+        return self._content(self.get(file_id).id).removeprefix(f"t/{self.tenant}/")
+
     def page(
         self, after: str | None, limit: int, *, purpose: str | None, oldest: bool
     ) -> Iterator[StoredFile]:

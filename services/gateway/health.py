@@ -15,8 +15,20 @@ from shared.rpc.channel import Target
 from shared.store import Store
 
 Look = Callable[[], Awaitable[str]]
+TRAINER = "trainer"
+_OK, _RESTS = "ok", "does not serve yet"
 _LIMIT = 2.0
 _KEPT = 1.0
+
+
+def ready(parts: Mapping[str, str]) -> bool:
+    """Whether work can be taken on, by what was found.
+
+    Nothing but a training waits for the trainer. Where there is one, student and oracle may be asleep for it:
+    jobs wait, and trainings are still followed.
+    """
+    trains = TRAINER in parts
+    return all(said == _OK or (trains and said == _RESTS) for part, said in parts.items() if part != TRAINER)
 
 
 class Probes:
@@ -70,7 +82,7 @@ def service_look(target: Target) -> Look:
             except grpc.aio.AioRpcError as error:
                 return f"does not answer ({error.code().name})"
         serving = health_pb2.HealthCheckResponse.SERVING
-        return "ok" if said.status == serving else "does not serve yet"
+        return _OK if said.status == serving else _RESTS
 
     return look
 

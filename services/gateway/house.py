@@ -16,6 +16,7 @@ from services.gateway.figures import GatewayFigures
 from services.gateway.settings import GatewaySettings
 from shared.clients.oracle import OracleClient
 from shared.clients.student import StudentClient
+from shared.clients.trainer import TrainerClient
 from shared.errors import UnavailableError
 from shared.jobs.desk import JobDesk
 from shared.jobs.layout import JobKey
@@ -63,7 +64,7 @@ _PATIENCE_SECONDS = 1.0
 
 @dataclass
 class House:
-    """The parts; `student`, `oracle`, `nudge` and `interactive` are None where they aren't set up."""
+    """The parts; those that may be None are where they aren't set up."""
 
     settings: GatewaySettings
     store: Store
@@ -74,6 +75,7 @@ class House:
     oracle: OracleClient | None = None
     nudge: Nudge | None = None
     interactive: Interactive | None = None
+    trainer: TrainerClient | None = None
     claims_seconds: float = field(default=60.0)
 
     def asked_student(self) -> StudentClient:
@@ -83,6 +85,10 @@ class House:
     def asked_oracle(self) -> OracleClient:
         """The oracle. UnavailableError where none is set up."""
         return _there(self.oracle, "oracle", "IDIOLECT_ORACLE")
+
+    def asked_trainer(self, tenant: str) -> TrainerClient:
+        """The trainer, in the name space of a tenant. UnavailableError where none is set up."""
+        return _there(self.trainer, "trainer", "IDIOLECT_TRAINER").of_tenant(tenant)
 
     @property
     def has_model_oracle(self) -> bool | None:

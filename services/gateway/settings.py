@@ -20,7 +20,7 @@ class GatewaySettings(BaseSettings):
     Attributes:
         listen: ``HOST:PORT``; beyond loopback only with keys. keys: ``TENANT:SHA256`` with commas between.
         key_file: JSON Lines, one key a line (`services.gateway.auth`).
-        store, redis, student, oracle: addresses; the last three may be missing.
+        store, redis, student, oracle, trainer: addresses; all but the first may be missing.
         requests_per_minute: of one tenant, where its key names no other; of this process.
         json_bytes, upload_bytes: longest body of a question and of an upload, after decoding.
         in_place: most items that are answered in place. wait_seconds: longest wait for them.
@@ -33,7 +33,7 @@ class GatewaySettings(BaseSettings):
             must have been seen to be deleted.
         stop_seconds: how long running requests may go on after SIGTERM.
         ready_file: is given the address once the gateway listens. port: stands in for that of `listen`.
-        tls_certificate, tls_key, tls_authority: files for mutual TLS with student and oracle.
+        tls_certificate, tls_key, tls_authority: files for mutual TLS with student, oracle and trainer.
     """
 
     model_config = SettingsConfigDict(
@@ -50,6 +50,9 @@ class GatewaySettings(BaseSettings):
     )
     oracle: str | None = Field(
         None, validation_alias=AliasChoices("IDIOLECT_ORACLE_ADDRESS", "IDIOLECT_ORACLE")
+    )
+    trainer: str | None = Field(
+        None, validation_alias=AliasChoices("IDIOLECT_TRAINER_ADDRESS", "IDIOLECT_TRAINER")
     )
     requests_per_minute: int = Field(6000, ge=1)
     json_bytes: int = Field(16 << 20, ge=1)

@@ -22,6 +22,8 @@ from services.gateway.schemas import (
     Shards,
     Stalled,
 )
+from services.gateway.training_schemas import TrainedModelObject, TrainingObject, TrainingStep
+from shared.domain.training import TrainingProgress, TrainingStanding
 from shared.jobs.desk import JobDesk
 from shared.jobs.errands import Errand, failure, hindrance
 from shared.jobs.order import JobOrder, JobState
@@ -107,6 +109,33 @@ def projection(store: Store, order: JobOrder, *, model_oracle: bool | None) -> P
         budget=order.budget,
         basis="bytes of the first shard, taken for all lines; four bytes a token",
     )
+
+
+def training_view(standing: TrainingStanding) -> TrainingObject:
+    """A training."""
+    model = None
+    if standing.model is not None and standing.digest is not None:
+        model = TrainedModelObject(
+            name=standing.name, digest=standing.digest, adapter=standing.adapter, path=standing.model
+        )
+    return TrainingObject(
+        id=standing.id,
+        name=standing.name,
+        base_model=standing.base,
+        status=standing.state,
+        step=standing.step,
+        steps=standing.steps,
+        tokens=standing.tokens,
+        created_at=standing.created,
+        ended_at=standing.ended,
+        error=standing.error,
+        model=model,
+    )
+
+
+def step_view(step: TrainingProgress) -> TrainingStep:
+    """A step of a training."""
+    return TrainingStep(**asdict(step))
 
 
 def batch_view(shelf: BatchShelf, desk: JobDesk, request: BatchRequest) -> BatchObject:

@@ -7,14 +7,16 @@ own folder where they are still there. One trainer service works on a store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from services.trainer.checking import check_settings
 from services.trainer.folder import TrainingFolder, last_step, parsed_curve, read_curve
@@ -109,15 +111,21 @@ class TrainerCore:
             await asyncio.gather(self._worker, return_exceptions=True)
 
     async def order(self, asked: Ordered) -> Standing:
-        """Accept a training. FieldError for what can't work as far as can be told now."""
+        """Accept a training; one whose id was accepted before stands as it is.
+
+        FieldError for what can't work as far as can be told now, DriftError for another order under an id.
+        """
         check_name("name", asked.name)
         check_settings(asked.settings)
         if asked.base not in self._settings.bases:
             allowed = ", ".join(sorted(self._settings.bases)) or "none is set up"
             raise FieldError("base_model", f"is {asked.base[:80]!r}", f"use an allowed one: {allowed}")
-        ordered = replace(asked, id=new_id(KIND), created=time.time())
+        ordered = replace(asked, id=asked.id or new_id(KIND), created=time.time())
+        if asked.id and (begun := await asyncio.to_thread(self._records.begun, asked)) is not None:
+            return await asyncio.to_thread(self._standing, begun)
         await asyncio.to_thread(self._fetch_rows, ordered)
-        await asyncio.to_thread(self._records.accept, ordered)
+        if not await asyncio.to_thread(self._records.accept, ordered):
+            return await self.get(ordered.tenant, ordered.id)
         self._queue.put_nowait(ordered)
         return Standing(ordered, TrainingState.QUEUED)
 
@@ -308,17 +316,30 @@ class TrainerCore:
             pieces = self._store.stream(ordered.data)
         except NotFoundError:
             raise FieldError("data", "is not there", "name an object of your name space") from None
-        aside = folder / ".rows.jsonl"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as stream:
+            with _kept_whole(folder / "rows.jsonl") as stream:
                 for piece in pieces:
                     found.update(piece)
                     stream.write(piece)
+                if found.hexdigest() != ordered.data_digest:
+                    problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"
+                    raise FieldError("data_digest", problem, "name the rows that you mean")
         except OSError as error:
             raise UnavailableError(f"the rows can't be kept in {folder} ({error.strerror})") from error
-        if found.hexdigest() != ordered.data_digest:
-            shutil.rmtree(folder)
-            problem = f"is {ordered.data_digest[:80]!r}, but the rows have {found.hexdigest()}"
-            raise FieldError("data_digest", problem, "name the rows that you mean")
-        aside.rename(folder / "rows.jsonl")
+
+
+@contextlib.contextmanager
+def _kept_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, there once the block is done; else it goes, and its folder where that is empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two requests may bring the same one.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with aside.open("wb") as stream:
+            yield stream
+        aside.rename(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+        raise

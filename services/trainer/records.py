@@ -19,7 +19,7 @@ from typing import Any
 
 from services.trainer.orders import settings_of, settings_values
 from shared.domain.training import TrainingSettings, TrainingState
-from shared.errors import FieldError, NotFoundError
+from shared.errors import DriftError, FieldError, NotFoundError
 from shared.jobs.ids import is_id, turned, turned_back
 from shared.store.base import Store, every_key
 
@@ -75,12 +75,28 @@ class Records:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def accept(self, ordered: Ordered) -> None:
-        """Store an order; from then on it will be run."""
+    def begun(self, asked: Ordered) -> Ordered | None:
+        """The order that was accepted under the id of `asked`; None before.
+
+        FieldError where that can be no id, DriftError where the order is another.
+        """
+        if not is_id(KIND, asked.id):
+            raise FieldError(
+                "id", f"is {asked.id[:80]!r}", f"give {KIND}- and 26 characters, or leave it out"
+            )
+        try:
+            before = self.get(asked.tenant, asked.id)
+        except NotFoundError:
+            return None
+        _check_same(before, asked)
+        return before
+
+    def accept(self, ordered: Ordered) -> bool:
+        """Store an order; from then on it will be run. False where its id was accepted before."""
         self._store.put_if_absent(f"t/{ordered.tenant}/newest/trainings/{turned(ordered.id)}", b"")
         self._store.put_if_absent(f"{_LIVE}{ordered.tenant}/{ordered.id}", b"")
         told = {**asdict(ordered), "settings": settings_values(ordered.settings)}
-        self._store.put_if_absent(f"{ordered.folder}order", json.dumps(told).encode())
+        return self._store.put_if_absent(f"{ordered.folder}order", json.dumps(told).encode())
 
     def get(self, tenant: str, training: str) -> Ordered:
         """One training. NotFoundError where the name space has none of that id."""
@@ -146,6 +162,20 @@ class Records:
     def curve(self, ordered: Ordered) -> bytes:
         """The steps of one that has ended, as JSON Lines."""
         return self._store.get(f"{ordered.folder}curve")
+
+
+def _check_same(before: Ordered, asked: Ordered) -> None:
+    was, now = (_flat(one) for one in (before, asked))
+    changed = tuple(f"{name}: {was[name]!r} -> {now[name]!r}" for name in was if was[name] != now[name])
+    if changed:
+        raise DriftError(changed)
+
+
+def _flat(ordered: Ordered) -> dict[str, Any]:
+    """What has to be the same where an order is repeated."""
+    told = {name: value for name, value in asdict(ordered).items() if name not in ("settings", "created")}
+    named = {f"settings.{name}": value for name, value in settings_values(ordered.settings).items()}
+    return {**told, **named}
 
 
 def page_size(asked: int) -> int:

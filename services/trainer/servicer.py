@@ -103,7 +103,7 @@ class TrainingCollector:
 def _ordered(request: pb.StartTrainingRequest) -> Ordered:
     tenant = _tenant(request)
     return Ordered(
-        id="",
+        id=request.id,
         tenant=tenant,
         name=request.name,
         base=request.base_model,

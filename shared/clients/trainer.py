@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
+
+from grpc import RpcError
 
 from shared.clients.connection import Connection, headers, sendable
 from shared.domain.training import TrainingProgress, TrainingSettings, TrainingStanding
+from shared.jobs.ids import turned
 from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2 as pb
 from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2_grpc as grpc_pb
+from shared.rpc.status import error_of
 from shared.rpc.wire.trainings import ARTIFACT, settings_message, standing_of
 
 QUICK_SECONDS = 60.0
@@ -26,6 +32,7 @@ class TrainingRequest:
         name: of the model that results. base: name of an allowed model. settings: how to train.
         data: path of the rows in the caller's name space of the artifact store. data_digest: their sha256.
         arm: of a study, for the model card. instruction, system: put around prompts that are plain texts.
+        id: under which the training is begun once (`shared.jobs.ids`, kind ``train``); None: the trainer's.
     """
 
     name: str
@@ -36,6 +43,7 @@ class TrainingRequest:
     arm: str | None = None
     instruction: str | None = None
     system: str | None = None
+    id: str | None = None
 
 
 class TrainerClient:
@@ -45,6 +53,12 @@ class TrainerClient:
         """`tenant` is the name space in which the caller's rows, trainings and models are."""
         self._connection = Connection(target, grpc_pb.TrainerServiceStub, "trainer")
         self._tenant = tenant
+
+    def of_tenant(self, tenant: str) -> TrainerClient:
+        """The same connection, in another name space."""
+        other = copy(self)
+        other._tenant = tenant
+        return other
 
     def __enter__(self) -> TrainerClient:
         return self
@@ -68,6 +82,7 @@ class TrainerClient:
             arm=request.arm,
             instruction=request.instruction,
             system=request.system,
+            id=request.id or "",
         )
         with self._connection.translated("StartTraining"):
             begun = self._connection.stub.StartTraining(asked, timeout=START_SECONDS, metadata=headers())
@@ -83,6 +98,20 @@ class TrainerClient:
             for message in told:
                 yield standing_of(message.training), _step_of(message)
 
+    async def follow(
+        self, training: str, after: int = 0
+    ) -> AsyncIterator[tuple[TrainingStanding, TrainingProgress | None]]:
+        """As `watch`, in an event loop and on a connection of its own, which ends with the iterator."""
+        asked = pb.WatchTrainingRequest(tenant=self._tenant, id=training, after_step=after)
+        target = self._connection.target
+        async with target.channel() as channel:
+            watch: Any = grpc_pb.TrainerServiceStub(channel).WatchTraining
+            try:
+                async for message in watch(asked, timeout=_LONGEST_SECONDS, metadata=headers()):
+                    yield standing_of(message.training), _step_of(message)
+            except RpcError as failed:
+                raise error_of(failed, f"{target.name} {target.address}") from None
+
     def get(self, training: str) -> TrainingStanding:
         """One training. NotFoundError where the name space has none of that id."""
         asked = pb.GetTrainingRequest(tenant=self._tenant, id=training)
@@ -91,7 +120,10 @@ class TrainerClient:
         return standing_of(found.training)
 
     def list(self, size: int = 100, token: str = "") -> tuple[list[TrainingStanding], str]:
-        """A page of trainings, newest first, and the token of the next page; empty on the last one."""
+        """A page of trainings, newest first, and the token of the next page; empty on the last one.
+
+        A page behind a training begins at `token_behind` its id.
+        """
         asked = pb.ListTrainingsRequest(tenant=self._tenant, page_size=size, page_token=token)
         with self._connection.translated("ListTrainings"):
             page = self._connection.stub.ListTrainings(asked, timeout=QUICK_SECONDS, metadata=headers())
@@ -109,6 +141,11 @@ class TrainerClient:
         asked = pb.ServeModelRequest(tenant=self._tenant, name=name, digest=digest, adapter=adapter)
         with self._connection.translated("ServeModel"):
             self._connection.stub.ServeModel(asked, timeout=QUICK_SECONDS, metadata=headers())
+
+
+def token_behind(training: str) -> str:
+    """The token of the page that begins behind a training of that id, whether it is there or not."""
+    return turned(training)
 
 
 def _step_of(message: pb.WatchTrainingResponse) -> TrainingProgress | None:

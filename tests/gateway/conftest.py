@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
+sys.path.append(str(Path(__file__).parents[1] / "trainer"))
 
 from desk_worker import DeskWorker
 from engines import Engines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from serving_trainer import TrainerHouse
 
 from services.gateway.app import build
 from services.gateway.options import JSONL
@@ -40,14 +42,21 @@ def as_lines(ctx: Any, value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def contract(engines: Engines) -> Any:
-    """The contract of a gateway with a student and an oracle."""
+def contract(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The contract of a gateway with a student, an oracle and a trainer."""
+    folder = tmp_path_factory.mktemp("trainer")
+    with TrainerHouse(folder, folder / "no-base") as house:
+        yield _contract_of(engines, house)
+
+
+def _contract_of(engines: Engines, house: TrainerHouse) -> Any:
     told = GatewaySettings(
         store="memory:",
         requests_per_minute=1_000_000,
         wait_seconds=0,
         student=engines.student.address,
         oracle=engines.oracle.address,
+        trainer=house.address,
     )
     return schemathesis.openapi.from_asgi("/openapi.json", build(told, CollectorRegistry()))
 

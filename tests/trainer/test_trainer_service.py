@@ -18,7 +18,8 @@ from services.inference.checkpoint import load_checkpoint
 from services.trainer.local import LocalTrainer
 from shared.clients.trainer import TrainerClient
 from shared.domain.training import Loss, TrainingSettings, TrainingState
-from shared.errors import FieldError, NotFoundError
+from shared.errors import DriftError, FieldError, NotFoundError
+from shared.jobs.ids import new_id
 from shared.published import PublishedModel, card_of, fetch
 from shared.rpc.wire.trainings import settings_message, settings_of
 
@@ -141,6 +142,7 @@ def test_a_bad_row_fails_the_training_with_its_line(house: TrainerHouse, tmp_pat
         ({"data": "../other/files/rows"}, "data"),
         ({"base": "unheard-of"}, "base_model"),
         ({"name": "../x"}, "name"),
+        ({"id": "train-mine"}, "id"),
         ({"settings": TrainingSettings(learning_rate=-1)}, "settings.learning_rate"),
         ({"settings": TrainingSettings(batch_size=4, micro_batch=3)}, "settings.micro_batch"),
     ],
@@ -152,6 +154,27 @@ def test_what_can_not_work_is_refused_by_field(
     with pytest.raises(FieldError) as caught:
         house.client.start(replace(house.request(rows), **changed))
     assert caught.value.field == field
+
+
+def test_a_training_is_begun_once_under_its_id(house: TrainerHouse, rows: Path) -> None:
+    request = replace(house.request(rows, steps=1), id=new_id("train"))
+    begun = [house.client.start(request).id for _ in range(2)]
+    listed, _ = house.client.list(size=2)
+    assert (set(begun), [one.id == begun[0] for one in listed]) == ({request.id}, [True, False])
+
+
+def test_another_training_under_an_id_is_refused_with_the_difference(house: TrainerHouse, rows: Path) -> None:
+    training = house.start(rows, steps=1).id
+    with pytest.raises(DriftError, match=r"settings\.seed: 0 -> 7"):
+        house.client.start(replace(house.request(rows, steps=1, seed=7), id=training))
+
+
+def test_other_rows_leave_a_training_that_waits_its_own(house: TrainerHouse, rows: Path) -> None:
+    first, second = house.start(rows, steps=LONG).id, house.start(rows).id
+    with pytest.raises(DriftError):
+        house.client.start(replace(house.request(rows), data_digest="0" * 64, id=second))
+    house.client.cancel(first)
+    assert house.end(second).state is TrainingState.SUCCEEDED
 
 
 def test_an_unknown_training_is_not_found(house: TrainerHouse) -> None:

@@ -35,6 +35,20 @@ _Gateway = Annotated[
         "--gateway-port", min=0, max=65535, help="Start the gateway there, with workers; 0: any free port."
     ),
 ]
+_Trainer = Annotated[
+    bool,
+    typer.Option("--trainer/--no-trainer", help="Start the trainer; the student serves what it is told."),
+]
+_TrainerPort = Annotated[
+    int, typer.Option("--trainer-port", min=0, max=65535, help="Port of the trainer; 0: any free one.")
+]
+_TrainerMetrics = Annotated[
+    int, typer.Option("--trainer-metrics-port", min=0, max=65535, help="Port of the trainer's /metrics.")
+]
+_TrainerBases = Annotated[
+    str | None,
+    typer.Option("--trainer-bases", help="Models that may be trained: NAME=FOLDER, with commas between."),
+]
 _State = Annotated[
     Path | None, typer.Option("--state", file_okay=False, help="Folder for what the services keep.")
 ]
@@ -63,10 +77,14 @@ def command(
     concurrency: _Concurrency = 2,
     pipeline_metrics_port: _PipelineMetrics = 0,
     gateway_port: _Gateway = None,
+    trainer: _Trainer = False,
+    trainer_port: _TrainerPort = 0,
+    trainer_metrics_port: _TrainerMetrics = 0,
+    trainer_bases: _TrainerBases = None,
     state: _State = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Start student and oracle, and workers and gateway where wanted, on loopback until Ctrl-C.
+    """Start student and oracle, and trainer, workers and gateway where wanted, on loopback until Ctrl-C.
 
     Prints where each service listens once it is ready, and passes on what they write under their names. A
     service that dies starts again at the same address, later each time; one that can't start ends the
@@ -77,7 +95,9 @@ def command(
         GatewaySettings,
         JobSettings,
         ServiceSettings,
+        TrainerSettings,
         keep_up,
+        own_base,
         patience,
         specs,
     )
@@ -86,5 +106,7 @@ def command(
     oracle = ServiceSettings(oracle_engine, oracle_model, oracle_port, oracle_metrics_port)
     gateway = None if gateway_port is None else GatewaySettings(gateway_port)
     workers = JobSettings(concurrency, pipeline_metrics_port) if jobs or gateway else None
-    services = specs(student, oracle, state, workers, gateway)
+    bases = trainer_bases or own_base(model)
+    training = TrainerSettings(bases, trainer_port, trainer_metrics_port) if trainer else None
+    services = specs(student, oracle, state, workers, gateway, training)
     raise typer.Exit(keep_up(services, patience(), as_json=as_json))

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.described import Responses, streamed_response
 from services.gateway.health import Probes
+from services.gateway.health import ready as can_work
 from services.gateway.house import Here
 from services.gateway.schemas import Health, Readiness
 from shared.version import VERSION
@@ -30,11 +31,14 @@ async def live() -> Health:
 @router.get("/readyz", responses=_NOT_READY)
 @router.get("/v2/health/ready", responses=_NOT_READY, summary="Ready, as KServe asks")
 async def ready(request: Request) -> Response:
-    """Whether store, Redis, student and oracle answer, as far as they are set up."""
+    """Whether store, Redis, student and oracle answer, as far as they are set up.
+
+    A trainer is told of, but not waited for. Where there is one, student and oracle may be asleep.
+    """
     probes: Probes = request.app.state.probes
     parts = await probes.look()
     stopping = request.app.state.stopping.is_set()
-    well = not stopping and all(said == "ok" for said in parts.values())
+    well = not stopping and can_work(parts)
     shown = Readiness(ready=well, parts=parts)
     return JSONResponse(shown.model_dump(), 200 if well else 503)
 

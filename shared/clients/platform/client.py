@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,13 +12,17 @@ from urllib.parse import quote
 from shared.clients.platform.bodies import Line, can_be_sent_again, opened, zipped
 from shared.clients.platform.calls import Calls
 from shared.clients.platform.rows import rows_after
+from shared.clients.platform.trainings import Following, standing_of
 from shared.clients.platform.views import Job, Score, StoredFile, Student, Verification, viewed
 from shared.clients.platform.watching import Watching
+from shared.domain.training import TrainingProgress, TrainingSettings, TrainingStanding
 from shared.errors import FieldError, UnavailableError
 from shared.jobs.order import Operation
 
 _PAGE = 100
 _FITTING_SECONDS = 900.0
+_STARTING_SECONDS = 900.0
+_TRAININGS = "/v1/trainings"
 
 
 class PlatformClient:
@@ -196,6 +201,58 @@ class PlatformClient:
         """The figures of an evaluation that has ended, as JSON; see `shared.evaluation.figures`."""
         return self._patiently("GET", f"/v1/evaluations/{_segment('job', job_id)}/summary")
 
+    def train(
+        self,
+        rows: Path | str,
+        name: str,
+        base: str,
+        settings: TrainingSettings | None = None,
+        *,
+        arm: str | None = None,
+        instruction: str | None = None,
+        system: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> TrainingStanding:
+        """A training of the allowed model `base` on `rows`, durable once this returns.
+
+        `rows` are a file, which is uploaded, or the id of one that was. `name` is that of the model that
+        results; `arm` goes to its card. `instruction` and `system` are put around prompts that are plain
+        texts. Under `idempotency_key`, a new one unless it is given, the training is begun once.
+        """
+        key = idempotency_key or uuid.uuid4().hex
+        headers = {"Idempotency-Key": _header("idempotency_key", key)}
+        given = {"arm": arm, "instruction": instruction, "system": system}
+        asked = {
+            "name": name,
+            "base_model": base,
+            "input_file_id": self.upload(rows) if isinstance(rows, Path) else rows,
+            "settings": asdict(settings or TrainingSettings()),
+            **{field: value for field, value in given.items() if value is not None},
+        }
+        options = {"json": asked, "headers": headers, "timeout": _STARTING_SECONDS}
+        return standing_of(self._patiently("POST", _TRAININGS, **options))
+
+    def training(self, training_id: str) -> TrainingStanding:
+        """One training. NotFoundError where there is none."""
+        return standing_of(self._patiently("GET", _training(training_id)))
+
+    def trainings(self) -> Iterator[TrainingStanding]:
+        """All trainings, newest first, fetched page by page."""
+        return (standing_of(shown) for shown in self._pages(_TRAININGS, "last_id"))
+
+    def watch_training(
+        self, training_id: str, after: int = 0, pause_seconds: float = 2.0
+    ) -> Iterator[tuple[TrainingStanding, TrainingProgress | None]]:
+        """Every step behind `after` as it is done, and at last how the training ended, without a step.
+
+        By server-sent events, connected anew where they break, `pause_seconds` after one that ended early.
+        """
+        return Following(self._calls, _training(training_id), after, pause_seconds).steps()
+
+    def cancel_training(self, training_id: str) -> TrainingStanding:
+        """Ask a training to end early; it does so after its step."""
+        return standing_of(self._patiently("POST", f"{_training(training_id)}/cancel"))
+
     def _ask(self, path: str, asked: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """A question that changes nothing, or the same each time. A part that is away is told at once."""
         return self._calls.patiently(
@@ -226,6 +283,10 @@ def _data(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _job(job_id: str) -> str:
     return f"/v1/jobs/{_segment('job', job_id)}"
+
+
+def _training(training_id: str) -> str:
+    return f"{_TRAININGS}/{_segment('training', training_id)}"
 
 
 def _segment(field: str, name: str) -> str:

@@ -25,51 +25,51 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!idiolect/trainer/v1/trainer.proto\x12\x13idiolect.trainer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x04Lora\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12\r\n\x05\x61lpha\x18\x02 \x01(\x01\x12\x0f\n\x07\x64ropout\x18\x03 \x01(\x01\"\xb3\x05\n\x10TrainingSettings\x12\'\n\x04loss\x18\x01 \x01(\x0e\x32\x19.idiolect.trainer.v1.Loss\x12\x1a\n\rlearning_rate\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nbatch_size\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06\x65pochs\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x05 \x01(\rH\x03\x88\x01\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12,\n\x04lora\x18\x07 \x01(\x0b\x32\x19.idiolect.trainer.v1.LoraH\x04\x88\x01\x01\x12/\n\x08schedule\x18\x08 \x01(\x0e\x32\x1d.idiolect.trainer.v1.Schedule\x12\x14\n\x0cwarmup_steps\x18\t \x01(\r\x12\x13\n\x0b\x66inal_share\x18\n \x01(\x01\x12\x18\n\x0bmicro_batch\x18\x0b \x01(\rH\x05\x88\x01\x01\x12\x12\n\x05steps\x18\x0c \x01(\x04H\x06\x88\x01\x01\x12\x14\n\x0cweight_decay\x18\r \x01(\x01\x12\x12\n\x05\x62\x65ta1\x18\x0e \x01(\x01H\x07\x88\x01\x01\x12\x12\n\x05\x62\x65ta2\x18\x0f \x01(\x01H\x08\x88\x01\x01\x12\x11\n\x04\x63lip\x18\x10 \x01(\x01H\t\x88\x01\x01\x12\x31\n\tprecision\x18\x11 \x01(\x0e\x32\x1e.idiolect.trainer.v1.Precision\x12\x15\n\rcheckpointing\x18\x12 \x01(\x08\x12\x0f\n\x07packing\x18\x13 \x01(\x08\x12\x17\n\nsave_every\x18\x14 \x01(\rH\n\x88\x01\x01\x42\x10\n\x0e_learning_rateB\r\n\x0b_batch_sizeB\t\n\x07_epochsB\r\n\x0b_max_tokensB\x07\n\x05_loraB\x0e\n\x0c_micro_batchB\x08\n\x06_stepsB\x08\n\x06_beta1B\x08\n\x06_beta2B\x07\n\x05_clipB\r\n\x0b_save_every\"\x88\x02\n\x14StartTrainingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nbase_model\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x61ta_digest\x18\x04 \x01(\t\x12\x37\n\x08settings\x18\x05 \x01(\x0b\x32%.idiolect.trainer.v1.TrainingSettings\x12\x10\n\x03\x61rm\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\x18\n\x0binstruction\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06system\x18\t \x01(\tH\x02\x88\x01\x01\x42\x06\n\x04_armB\x0e\n\x0c_instructionB\t\n\x07_system\"H\n\x15StartTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"\x81\x03\n\x08Training\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".idiolect.trainer.v1.TrainingState\x12\x0c\n\x04step\x18\x04 \x01(\x04\x12\r\n\x05steps\x18\x05 \x01(\x04\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x12\n\x05\x65rror\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0cmodel_digest\x18\t \x01(\tH\x02\x88\x01\x01\x12\x12\n\x05model\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07\x61\x64\x61pter\x18\x0b \x01(\x08\x12\x0e\n\x06tokens\x18\x0c \x01(\x04\x12\x12\n\nbase_model\x18\r \x01(\tB\x0b\n\t_ended_atB\x08\n\x06_errorB\x0f\n\r_model_digestB\x08\n\x06_model\"F\n\x14WatchTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nafter_step\x18\x02 \x01(\x04\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"\xf4\x01\n\x15WatchTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\x12\x11\n\x04loss\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_second\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x04 \x01(\x04H\x02\x88\x01\x01\x12\x1a\n\rlearning_rate\x18\x05 \x01(\x01H\x03\x88\x01\x01\x42\x07\n\x05_lossB\x14\n\x12_tokens_per_secondB\x0f\n\r_memory_bytesB\x10\n\x0e_learning_rate\"3\n\x15\x43\x61ncelTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x16\x43\x61ncelTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"0\n\x12GetTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"F\n\x13GetTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"M\n\x14ListTrainingsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"b\n\x15ListTrainingsResponse\x12\x30\n\ttrainings\x18\x01 \x03(\x0b\x32\x1d.idiolect.trainer.v1.Training\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x11ServeModelRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\x08\"\x14\n\x12ServeModelResponse*8\n\x04Loss\x12\x14\n\x10LOSS_UNSPECIFIED\x10\x00\x12\x0c\n\x08LOSS_SFT\x10\x01\x12\x0c\n\x08LOSS_DFT\x10\x02*e\n\x08Schedule\x12\x18\n\x14SCHEDULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSCHEDULE_COSINE\x10\x01\x12\x13\n\x0fSCHEDULE_LINEAR\x10\x02\x12\x15\n\x11SCHEDULE_CONSTANT\x10\x03*U\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT32\x10\x01\x12\x16\n\x12PRECISION_BFLOAT16\x10\x02*\xbd\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAINING_STATE_QUEUED\x10\x01\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x02\x12\x1c\n\x18TRAINING_STATE_SUCCEEDED\x10\x03\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x04\x12\x1c\n\x18TRAINING_STATE_CANCELLED\x10\x05\x32\xf6\x04\n\x0eTrainerService\x12\x66\n\rStartTraining\x12).idiolect.trainer.v1.StartTrainingRequest\x1a*.idiolect.trainer.v1.StartTrainingResponse\x12h\n\rWatchTraining\x12).idiolect.trainer.v1.WatchTrainingRequest\x1a*.idiolect.trainer.v1.WatchTrainingResponse0\x01\x12i\n\x0e\x43\x61ncelTraining\x12*.idiolect.trainer.v1.CancelTrainingRequest\x1a+.idiolect.trainer.v1.CancelTrainingResponse\x12`\n\x0bGetTraining\x12\'.idiolect.trainer.v1.GetTrainingRequest\x1a(.idiolect.trainer.v1.GetTrainingResponse\x12\x66\n\rListTrainings\x12).idiolect.trainer.v1.ListTrainingsRequest\x1a*.idiolect.trainer.v1.ListTrainingsResponse\x12]\n\nServeModel\x12&.idiolect.trainer.v1.ServeModelRequest\x1a\'.idiolect.trainer.v1.ServeModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!idiolect/trainer/v1/trainer.proto\x12\x13idiolect.trainer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x04Lora\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12\r\n\x05\x61lpha\x18\x02 \x01(\x01\x12\x0f\n\x07\x64ropout\x18\x03 \x01(\x01\"\xb3\x05\n\x10TrainingSettings\x12\'\n\x04loss\x18\x01 \x01(\x0e\x32\x19.idiolect.trainer.v1.Loss\x12\x1a\n\rlearning_rate\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nbatch_size\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06\x65pochs\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x05 \x01(\rH\x03\x88\x01\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12,\n\x04lora\x18\x07 \x01(\x0b\x32\x19.idiolect.trainer.v1.LoraH\x04\x88\x01\x01\x12/\n\x08schedule\x18\x08 \x01(\x0e\x32\x1d.idiolect.trainer.v1.Schedule\x12\x14\n\x0cwarmup_steps\x18\t \x01(\r\x12\x13\n\x0b\x66inal_share\x18\n \x01(\x01\x12\x18\n\x0bmicro_batch\x18\x0b \x01(\rH\x05\x88\x01\x01\x12\x12\n\x05steps\x18\x0c \x01(\x04H\x06\x88\x01\x01\x12\x14\n\x0cweight_decay\x18\r \x01(\x01\x12\x12\n\x05\x62\x65ta1\x18\x0e \x01(\x01H\x07\x88\x01\x01\x12\x12\n\x05\x62\x65ta2\x18\x0f \x01(\x01H\x08\x88\x01\x01\x12\x11\n\x04\x63lip\x18\x10 \x01(\x01H\t\x88\x01\x01\x12\x31\n\tprecision\x18\x11 \x01(\x0e\x32\x1e.idiolect.trainer.v1.Precision\x12\x15\n\rcheckpointing\x18\x12 \x01(\x08\x12\x0f\n\x07packing\x18\x13 \x01(\x08\x12\x17\n\nsave_every\x18\x14 \x01(\rH\n\x88\x01\x01\x42\x10\n\x0e_learning_rateB\r\n\x0b_batch_sizeB\t\n\x07_epochsB\r\n\x0b_max_tokensB\x07\n\x05_loraB\x0e\n\x0c_micro_batchB\x08\n\x06_stepsB\x08\n\x06_beta1B\x08\n\x06_beta2B\x07\n\x05_clipB\r\n\x0b_save_every\"\x94\x02\n\x14StartTrainingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nbase_model\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x61ta_digest\x18\x04 \x01(\t\x12\x37\n\x08settings\x18\x05 \x01(\x0b\x32%.idiolect.trainer.v1.TrainingSettings\x12\x10\n\x03\x61rm\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\x18\n\x0binstruction\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06system\x18\t \x01(\tH\x02\x88\x01\x01\x12\n\n\x02id\x18\n \x01(\tB\x06\n\x04_armB\x0e\n\x0c_instructionB\t\n\x07_system\"H\n\x15StartTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"\x81\x03\n\x08Training\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".idiolect.trainer.v1.TrainingState\x12\x0c\n\x04step\x18\x04 \x01(\x04\x12\r\n\x05steps\x18\x05 \x01(\x04\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x12\n\x05\x65rror\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0cmodel_digest\x18\t \x01(\tH\x02\x88\x01\x01\x12\x12\n\x05model\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07\x61\x64\x61pter\x18\x0b \x01(\x08\x12\x0e\n\x06tokens\x18\x0c \x01(\x04\x12\x12\n\nbase_model\x18\r \x01(\tB\x0b\n\t_ended_atB\x08\n\x06_errorB\x0f\n\r_model_digestB\x08\n\x06_model\"F\n\x14WatchTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nafter_step\x18\x02 \x01(\x04\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"\xf4\x01\n\x15WatchTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\x12\x11\n\x04loss\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11tokens_per_second\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x04 \x01(\x04H\x02\x88\x01\x01\x12\x1a\n\rlearning_rate\x18\x05 \x01(\x01H\x03\x88\x01\x01\x42\x07\n\x05_lossB\x14\n\x12_tokens_per_secondB\x0f\n\r_memory_bytesB\x10\n\x0e_learning_rate\"3\n\x15\x43\x61ncelTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"I\n\x16\x43\x61ncelTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"0\n\x12GetTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"F\n\x13GetTrainingResponse\x12/\n\x08training\x18\x01 \x01(\x0b\x32\x1d.idiolect.trainer.v1.Training\"M\n\x14ListTrainingsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"b\n\x15ListTrainingsResponse\x12\x30\n\ttrainings\x18\x01 \x03(\x0b\x32\x1d.idiolect.trainer.v1.Training\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x11ServeModelRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\x08\"\x14\n\x12ServeModelResponse*8\n\x04Loss\x12\x14\n\x10LOSS_UNSPECIFIED\x10\x00\x12\x0c\n\x08LOSS_SFT\x10\x01\x12\x0c\n\x08LOSS_DFT\x10\x02*e\n\x08Schedule\x12\x18\n\x14SCHEDULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSCHEDULE_COSINE\x10\x01\x12\x13\n\x0fSCHEDULE_LINEAR\x10\x02\x12\x15\n\x11SCHEDULE_CONSTANT\x10\x03*U\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT32\x10\x01\x12\x16\n\x12PRECISION_BFLOAT16\x10\x02*\xbd\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAINING_STATE_QUEUED\x10\x01\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x02\x12\x1c\n\x18TRAINING_STATE_SUCCEEDED\x10\x03\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x04\x12\x1c\n\x18TRAINING_STATE_CANCELLED\x10\x05\x32\xf6\x04\n\x0eTrainerService\x12\x66\n\rStartTraining\x12).idiolect.trainer.v1.StartTrainingRequest\x1a*.idiolect.trainer.v1.StartTrainingResponse\x12h\n\rWatchTraining\x12).idiolect.trainer.v1.WatchTrainingRequest\x1a*.idiolect.trainer.v1.WatchTrainingResponse0\x01\x12i\n\x0e\x43\x61ncelTraining\x12*.idiolect.trainer.v1.CancelTrainingRequest\x1a+.idiolect.trainer.v1.CancelTrainingResponse\x12`\n\x0bGetTraining\x12\'.idiolect.trainer.v1.GetTrainingRequest\x1a(.idiolect.trainer.v1.GetTrainingResponse\x12\x66\n\rListTrainings\x12).idiolect.trainer.v1.ListTrainingsRequest\x1a*.idiolect.trainer.v1.ListTrainingsResponse\x12]\n\nServeModel\x12&.idiolect.trainer.v1.ServeModelRequest\x1a\'.idiolect.trainer.v1.ServeModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'idiolect.trainer.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOSS']._serialized_start=2422
-  _globals['_LOSS']._serialized_end=2478
-  _globals['_SCHEDULE']._serialized_start=2480
-  _globals['_SCHEDULE']._serialized_end=2581
-  _globals['_PRECISION']._serialized_start=2583
-  _globals['_PRECISION']._serialized_end=2668
-  _globals['_TRAININGSTATE']._serialized_start=2671
-  _globals['_TRAININGSTATE']._serialized_end=2860
+  _globals['_LOSS']._serialized_start=2434
+  _globals['_LOSS']._serialized_end=2490
+  _globals['_SCHEDULE']._serialized_start=2492
+  _globals['_SCHEDULE']._serialized_end=2593
+  _globals['_PRECISION']._serialized_start=2595
+  _globals['_PRECISION']._serialized_end=2680
+  _globals['_TRAININGSTATE']._serialized_start=2683
+  _globals['_TRAININGSTATE']._serialized_end=2872
   _globals['_LORA']._serialized_start=91
   _globals['_LORA']._serialized_end=143
   _globals['_TRAININGSETTINGS']._serialized_start=146
   _globals['_TRAININGSETTINGS']._serialized_end=837
   _globals['_STARTTRAININGREQUEST']._serialized_start=840
-  _globals['_STARTTRAININGREQUEST']._serialized_end=1104
-  _globals['_STARTTRAININGRESPONSE']._serialized_start=1106
-  _globals['_STARTTRAININGRESPONSE']._serialized_end=1178
-  _globals['_TRAINING']._serialized_start=1181
-  _globals['_TRAINING']._serialized_end=1566
-  _globals['_WATCHTRAININGREQUEST']._serialized_start=1568
-  _globals['_WATCHTRAININGREQUEST']._serialized_end=1638
-  _globals['_WATCHTRAININGRESPONSE']._serialized_start=1641
-  _globals['_WATCHTRAININGRESPONSE']._serialized_end=1885
-  _globals['_CANCELTRAININGREQUEST']._serialized_start=1887
-  _globals['_CANCELTRAININGREQUEST']._serialized_end=1938
-  _globals['_CANCELTRAININGRESPONSE']._serialized_start=1940
-  _globals['_CANCELTRAININGRESPONSE']._serialized_end=2013
-  _globals['_GETTRAININGREQUEST']._serialized_start=2015
-  _globals['_GETTRAININGREQUEST']._serialized_end=2063
-  _globals['_GETTRAININGRESPONSE']._serialized_start=2065
-  _globals['_GETTRAININGRESPONSE']._serialized_end=2135
-  _globals['_LISTTRAININGSREQUEST']._serialized_start=2137
-  _globals['_LISTTRAININGSREQUEST']._serialized_end=2214
-  _globals['_LISTTRAININGSRESPONSE']._serialized_start=2216
-  _globals['_LISTTRAININGSRESPONSE']._serialized_end=2314
-  _globals['_SERVEMODELREQUEST']._serialized_start=2316
-  _globals['_SERVEMODELREQUEST']._serialized_end=2398
-  _globals['_SERVEMODELRESPONSE']._serialized_start=2400
-  _globals['_SERVEMODELRESPONSE']._serialized_end=2420
-  _globals['_TRAINERSERVICE']._serialized_start=2863
-  _globals['_TRAINERSERVICE']._serialized_end=3493
+  _globals['_STARTTRAININGREQUEST']._serialized_end=1116
+  _globals['_STARTTRAININGRESPONSE']._serialized_start=1118
+  _globals['_STARTTRAININGRESPONSE']._serialized_end=1190
+  _globals['_TRAINING']._serialized_start=1193
+  _globals['_TRAINING']._serialized_end=1578
+  _globals['_WATCHTRAININGREQUEST']._serialized_start=1580
+  _globals['_WATCHTRAININGREQUEST']._serialized_end=1650
+  _globals['_WATCHTRAININGRESPONSE']._serialized_start=1653
+  _globals['_WATCHTRAININGRESPONSE']._serialized_end=1897
+  _globals['_CANCELTRAININGREQUEST']._serialized_start=1899
+  _globals['_CANCELTRAININGREQUEST']._serialized_end=1950
+  _globals['_CANCELTRAININGRESPONSE']._serialized_start=1952
+  _globals['_CANCELTRAININGRESPONSE']._serialized_end=2025
+  _globals['_GETTRAININGREQUEST']._serialized_start=2027
+  _globals['_GETTRAININGREQUEST']._serialized_end=2075
+  _globals['_GETTRAININGRESPONSE']._serialized_start=2077
+  _globals['_GETTRAININGRESPONSE']._serialized_end=2147
+  _globals['_LISTTRAININGSREQUEST']._serialized_start=2149
+  _globals['_LISTTRAININGSREQUEST']._serialized_end=2226
+  _globals['_LISTTRAININGSRESPONSE']._serialized_start=2228
+  _globals['_LISTTRAININGSRESPONSE']._serialized_end=2326
+  _globals['_SERVEMODELREQUEST']._serialized_start=2328
+  _globals['_SERVEMODELREQUEST']._serialized_end=2410
+  _globals['_SERVEMODELRESPONSE']._serialized_start=2412
+  _globals['_SERVEMODELRESPONSE']._serialized_end=2432
+  _globals['_TRAINERSERVICE']._serialized_start=2875
+  _globals['_TRAINERSERVICE']._serialized_end=3505
 # @@protoc_insertion_point(module_scope)

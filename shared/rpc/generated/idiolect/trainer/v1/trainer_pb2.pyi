@@ -320,6 +320,7 @@ class StartTrainingRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     INSTRUCTION_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model that results."""
     base_model: _builtins.str
@@ -336,6 +337,10 @@ class StartTrainingRequest(_message.Message):
     """Put behind every prompt that is a plain text."""
     system: _builtins.str
     """System message before every prompt that is a plain text."""
+    id: _builtins.str
+    """Names the training, `train-` and 26 random characters that sort by time; asked again under the same id, it is
+    begun once. Empty: the trainer names it.
+    """
     @_builtins.property
     def settings(self) -> Global___TrainingSettings:
         """How to train."""
@@ -352,10 +357,11 @@ class StartTrainingRequest(_message.Message):
         tenant: _builtins.str = ...,
         instruction: _builtins.str | None = ...,
         system: _builtins.str | None = ...,
+        id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "_instruction", b"_instruction", "_system", b"_system", "arm", b"arm", "instruction", b"instruction", "settings", b"settings", "system", b"system"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "_instruction", b"_instruction", "_system", b"_system", "arm", b"arm", "base_model", b"base_model", "data", b"data", "data_digest", b"data_digest", "instruction", b"instruction", "name", b"name", "settings", b"settings", "system", b"system", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arm", b"_arm", "_instruction", b"_instruction", "_system", b"_system", "arm", b"arm", "base_model", b"base_model", "data", b"data", "data_digest", b"data_digest", "id", b"id", "instruction", b"instruction", "name", b"name", "settings", b"settings", "system", b"system", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arm: _TypeAlias = _typing.Literal["arm"]  # noqa: Y015
     _WhichOneofArgType__arm: _TypeAlias = _typing.Literal["_arm", b"_arm"]  # noqa: Y015
@@ -682,7 +688,7 @@ class ListTrainingsRequest(_message.Message):
     page_size: _builtins.int
     """Most trainings; 0 is read as 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """`next_page_token` of the page before, or the 26 characters of an id, each turned round (0 for z)."""
     tenant: _builtins.str
     """Name space of the caller; empty is read as `default`."""
     def __init__(
