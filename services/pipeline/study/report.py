@@ -24,15 +24,39 @@ CURVE_POINTS = 60
 def report_of(results: Results) -> dict[str, Any]:
     """Everything that table and page show. Unknown figures are null; accuracies are shares, 0..1."""
     config = results.config
-    losses = config.losses
-    body = {
+    body = {**_told_of_texts(results), **(_told_of_trainings(results) if config.trains else _NOT_TRAINED)}
+    if not config.trains:
+        body["texts"] = _texts(results)
+    cleaned: dict[str, Any] = clean(body)
+    return cleaned
+
+
+_NOT_TRAINED: Mapping[str, Any] = {
+    "design": None,
+    "start": None,
+    "aligned_minus_unaligned": {},
+    "aligned_minus_native": {},
+    "differences_from_native": {},
+    "perplexity_and_accuracy": {},
+    "reward_and_accuracy": {},
+    "lambda": {},
+    "truncation_max": None,
+}
+"""What stands in the place of everything that only trainings can tell."""
+
+
+def _told_of_texts(results: Results) -> dict[str, Any]:
+    """What is known before any training."""
+    config = results.config
+    return {
         "schema": SCHEMA,
         "code": VERSION,
         "study": config.name,
         "source": config.source,
+        "native": config.native,
         "seeds": list(config.seeds),
         "budgets": list(config.budgets),
-        "losses": [loss.value for loss in losses],
+        "losses": [loss.value for loss in config.losses],
         "rates": {loss.value: rate for loss, rate in config.rates.items()},
         "rates_from": config.rates_from,
         "cells": [
@@ -41,9 +65,17 @@ def report_of(results: Results) -> dict[str, Any]:
         ],
         "oracles": _oracles(results),
         "problems": problem_counts(results.cells, config),
-        "design": design_of(config, len(results.cells)),
-        "start": told(results.start[0]),
         "arms": [_arm(results, arm) for arm in config.arms],
+        "paper": sentences(results),
+    }
+
+
+def _told_of_trainings(results: Results) -> dict[str, Any]:
+    """What the trained models did."""
+    losses = results.config.losses
+    return {
+        "design": design_of(results.config, len(results.cells)),
+        "start": told(results.start[0]),
         "aligned_minus_unaligned": aligned_minus_unaligned(results),
         "aligned_minus_native": _by_loss(results, ALIGNED, "native"),
         "differences_from_native": _from_native(results),
@@ -55,11 +87,20 @@ def report_of(results: Results) -> dict[str, Any]:
             for loss in losses
         },
         "lambda": {loss.value: _sweep(results, loss) for loss in losses},
-        "paper": sentences(results),
         "truncation_max": results.most_truncated,
     }
-    cleaned: dict[str, Any] = clean(body)
-    return cleaned
+
+
+def _texts(results: Results) -> dict[str, Any]:
+    """Figures of each arm's texts with intervals over the shared problems, and paired with native's."""
+    native = results.by_maker("native") or ""
+    return {
+        arm: {
+            "figures": _intervals(results.spreads.of(arm)),
+            "minus_native": _intervals(results.spreads.difference(arm, native)) if arm != native else None,
+        }
+        for arm in results.arms
+    }
 
 
 def summary_of(results: Results, page: str) -> dict[str, Any]:
@@ -77,7 +118,7 @@ def summary_of(results: Results, page: str) -> dict[str, Any]:
             "arms": arms,
             "aligned_minus_unaligned": aligned_minus_unaligned(results),
             "seeds": len(results.config.seeds),
-            "problems": len(results.cells[0].held_out),
+            "problems": len(results.cells[0].held_out) if results.config.trains else 0,
             "truncation_max": results.most_truncated,
             "report": page,
         }
@@ -110,8 +151,8 @@ def problem_counts(cells: Sequence[Cell], config: StudyConfig) -> dict[str, int]
         "sampled": sum(len(cell.problems) for cell in cells),
         "shareable": len(lines),
         "shared": sum(1 for cell in cells for _ in cell.shelf.lines("matched")),
-        "held_out": len(cells[0].held_out),
-        "samples": config.evaluation.samples,
+        "held_out": len(cells[0].held_out) if config.trains else 0,
+        "samples": config.evaluation.samples if config.trains else 0,
     }
 
 

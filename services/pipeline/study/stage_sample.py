@@ -34,14 +34,17 @@ def sample(cell: Cell) -> list[Sampled]:
 
 
 def shared_problems(cell: Cell, sampled: list[Sampled]) -> list[Shared]:
-    """Problems with a right sample and one to edit; how right the edited one is, is kept beside them."""
-    found = share(sampled, cell.config.source)
+    """Problems with a native sample and one to edit; how right the edited one is, is kept beside them."""
+    found = share(sampled, cell.config.source, cell.config.native)
     if not found:
         raise InputError(
-            f"no problem of draw {cell.draw} has the samples that source = {cell.config.source!r} needs; "
+            f"no problem of draw {cell.draw} has the samples that source = {cell.config.source!r} and "
+            f"native = {cell.config.native!r} need; "
             "give more problems or more samples"
         )
     made_of = {"sample": samples_digest(cell), "source": cell.config.source}
+    if cell.config.native != "right":
+        made_of["native"] = cell.config.native
     if not cell.shelf.has(SHARE, made_of):
         lines = [_line(one, before(cell.parts, one)) for one in found]
         cell.shelf.keep(SHARE, made_of, lines)
