@@ -85,7 +85,7 @@ def _of_texts(texts: Report) -> list[Html]:
     return [
         _section("With 95 % intervals over problems", tag("div", _rows(figure_rows(texts)), class_="wide")),
         _section(
-            "Minus native, paired by problem (of perplexities: of their logs)",
+            "Differences, paired by problem (of perplexities: those of their logs)",
             tag("div", _rows(difference_rows(texts)), class_="wide"),
         ),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from math import inf, isfinite
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.pipeline.study.config import ALIGNED, UNALIGNED, ArmSettings, Stud
 from services.pipeline.study.outcomes import Outcome
 from services.pipeline.study.paper import sentences
 from services.pipeline.study.results import Results
-from services.pipeline.study.stage_sample import SHARE
+from services.pipeline.study.stage_sample import SHARE, kept_samples
 from shared.bootstrap import Interval
 from shared.domain import Loss
 from shared.version import VERSION
@@ -65,6 +66,7 @@ def _told_of_texts(results: Results) -> dict[str, Any]:
         ],
         "oracles": _oracles(results),
         "problems": problem_counts(results.cells, config),
+        "samples": _samples(results.cells),
         "arms": [_arm(results, arm) for arm in config.arms],
         "paper": sentences(results),
     }
@@ -92,14 +94,14 @@ def _told_of_trainings(results: Results) -> dict[str, Any]:
 
 
 def _texts(results: Results) -> dict[str, Any]:
-    """Figures of each arm's texts with intervals over the shared problems, and paired with native's."""
-    native = results.by_maker("native") or ""
+    """Figures of each arm's texts with intervals over the shared problems, and of each pair of arms."""
+    spreads = results.spreads
     return {
-        arm: {
-            "figures": _intervals(results.spreads.of(arm)),
-            "minus_native": _intervals(results.spreads.difference(arm, native)) if arm != native else None,
-        }
-        for arm in results.arms
+        "figures": {arm: _intervals(spreads.of(arm)) for arm in results.arms},
+        "differences": {
+            f"{second} - {first}": _intervals(spreads.difference(second, first))
+            for first, second in combinations(results.arms, 2)
+        },
     }
 
 
@@ -153,6 +155,16 @@ def problem_counts(cells: Sequence[Cell], config: StudyConfig) -> dict[str, int]
         "shared": sum(1 for cell in cells for _ in cell.shelf.lines("matched")),
         "held_out": len(cells[0].held_out) if config.trains else 0,
         "samples": config.evaluation.samples if config.trains else 0,
+    }
+
+
+def _samples(cells: Sequence[Cell]) -> dict[str, int]:
+    """The students' samples: how many, how many ended by themselves, and how many of these are right."""
+    sampled = [one for cell in cells for one in kept_samples(cell)]
+    return {
+        "made": sum(len(one.samples) for one in sampled),
+        "ended": sum(len(one.ended) for one in sampled),
+        "right": sum(len(one.right) for one in sampled),
     }
 
 

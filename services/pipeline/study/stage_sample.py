@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -30,7 +31,12 @@ def sample(cell: Cell) -> list[Sampled]:
 
     missing = [key for key in chunks if not cell.shelf.has(key, made_of[key])]
     cell.parts.workers.run([Tagged(key, _task(cell, chunks[key]), "sample") for key in missing], settle)
-    return [Sampled.of(line) for key in chunks for line in cell.shelf.lines(key)]
+    return list(kept_samples(cell))
+
+
+def kept_samples(cell: Cell) -> Iterator[Sampled]:
+    """What `sample` left."""
+    return (Sampled.of(line) for key in _chunks(cell) for line in cell.shelf.lines(key))
 
 
 def shared_problems(cell: Cell, sampled: list[Sampled]) -> list[Shared]:

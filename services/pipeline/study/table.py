@@ -20,26 +20,24 @@ def markdown(report: Report) -> str:
 
 
 def texts_table(texts: Report) -> Iterator[str]:
-    """Figures of the texts with intervals, and what sets them apart from native's."""
+    """Figures of the texts with intervals, and what sets each two arms apart."""
     yield "With 95 % intervals over the shared problems (percentile bootstrap):"
     yield ""
     yield from table_lines(figure_rows(texts))
     yield ""
-    yield (
-        "Minus native, paired by problem; of PPL and its quarters the difference of the logs (nats a token):"
-    )
+    yield ("Differences, paired by problem; of PPL and its quarters those of the logs (nats a token):")
     yield ""
     yield from table_lines(difference_rows(texts))
 
 
 def figure_rows(texts: Report) -> list[list[str]]:
     """Head and one row an arm."""
-    return _spread_rows({arm: told["figures"] for arm, told in texts.items()}, signed=False)
+    return _spread_rows(texts["figures"], signed=False)
 
 
 def difference_rows(texts: Report) -> list[list[str]]:
-    """Head and one row an arm but native."""
-    return _spread_rows({arm: told["minus_native"] for arm, told in texts.items()}, signed=True)
+    """Head and one row a pair of arms."""
+    return _spread_rows(texts["differences"], signed=True)
 
 
 def table_lines(rows: list[list[str]]) -> Iterator[str]:
@@ -51,9 +49,8 @@ def table_lines(rows: list[list[str]]) -> Iterator[str]:
 
 
 def _spread_rows(by_arm: Report, signed: bool) -> list[list[str]]:
-    known = {arm: figures for arm, figures in by_arm.items() if figures}
-    rows = [["arm", *_SPREAD.values()]]
-    for arm, figures in known.items():
+    rows = [["arms" if signed else "arm", *_SPREAD.values()]]
+    for arm, figures in by_arm.items():
         rows.append([arm, *(_spread(figures[name], name, signed) for name in _SPREAD)])
     return rows
 
@@ -144,7 +141,11 @@ def design_sentences(report: Report) -> str:
         f"sampled (source: {report['source']}; native: {NATIVES[report['native']]})"
     )
     if not report["losses"]:
-        return f"{shared}. The study ends with the scores of its arms; nothing was trained."
+        made = report["samples"]
+        samples = (
+            f"of {made['made']} samples {made['ended']} ended by themselves, {made['right']} of them right"
+        )
+        return f"{shared}; {samples}. The study ends with the scores of its arms; nothing was trained."
     return (
         f"{shared}, {len(report['seeds'])} seeds, {report['budgets'][0]} steps, "
         f"{problems['held_out']} held-out problems with {problems['samples']} samples each. "
