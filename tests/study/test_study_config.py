@@ -10,7 +10,15 @@ from made_study import CONTENT, SCORED
 from services.pipeline.study.config import to_config
 from shared.errors import FieldError
 
-SHIPPED = ("miniature", "miniature-quick", "miniature-full", "gpu", "smollm2-scoring")
+SHIPPED = (
+    "miniature",
+    "miniature-quick",
+    "miniature-full",
+    "gpu",
+    "smollm2-scoring",
+    "smollm2-gpu",
+    "smollm2-quick",
+)
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
