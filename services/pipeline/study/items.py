@@ -52,7 +52,7 @@ class Sampled:
     def ended(self) -> tuple[int, ...]:
         """Indices of the samples that ended by themselves, right or wrong."""
         return tuple(
-            place for place, sample in enumerate(self.samples) if sample.finished and sample.text.strip()
+            place for place, sample in enumerate(self.samples) if sample.finished and readable(sample.text)
         )
 
     @property
