@@ -5,7 +5,7 @@
 #   sh deploy/gpu_study.sh run CARRIED OUT     on the GPU; the same command again goes on where it stopped
 #
 # Both need the same version of Python and the same platform; PYTHON names the interpreter (python3). Packages
-# are put into CARRIED/packages and nothing else on the machine is changed; torch is the machine's own.
+# are put into CARRIED/site-packages and nothing else on the machine is changed; torch is the machine's own.
 #
 #   CONFIG      the study (smollm2-gpu)
 #   MINUTES     after which it is interrupted, as by Ctrl-C (25)
@@ -34,12 +34,13 @@ pack() {
     du -sh "$1/wheels"
 }
 
+# The folder's name matters: dill takes modules outside a "site-packages" for the user's own and pickles their content.
 install() {
-    [ -f "$1/packages/.complete" ] && return
+    [ -f "$1/site-packages/.complete" ] && return
     [ -f "$1/wanted.txt" ] || fail "$1 holds no wanted.txt; fill it with: sh deploy/gpu_study.sh pack $1"
     "$python" -m pip install --quiet --no-index --no-deps --upgrade --find-links "$1/wheels" \
-        --target "$1/packages" -r "$1/wanted.txt"
-    touch "$1/packages/.complete"
+        --target "$1/site-packages" -r "$1/wanted.txt"
+    touch "$1/site-packages/.complete"
 }
 
 # One line of JSON: what the figures were measured on. Ends with 3 where there is no GPU.
@@ -71,7 +72,7 @@ run() {
     install "$carried"
     mkdir -p "$2"
     out="$(cd "$2" && pwd)"
-    export PYTHONPATH="$root:$carried/packages" IDIOLECT_CACHE="$carried/cache" HF_HUB_OFFLINE=1
+    export PYTHONPATH="$root:$carried/site-packages" IDIOLECT_CACHE="$carried/cache" HF_HUB_OFFLINE=1
     if ! machine >"$out/machine.json"; then
         [ "${ON_CPU:-0}" = 1 ] || fail "torch finds no GPU; ON_CPU=1 runs without one, to try the script"
     fi
