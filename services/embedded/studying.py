@@ -14,7 +14,7 @@ from services.embedded.study.page import write_page
 from services.embedded.study.pool import Pool, Shown
 from services.embedded.study.rates import RateChoice, chosen_rates, config_for_rates
 from services.embedded.study.repairing import SearchRepair
-from services.embedded.study.sources import problems_of, students_of
+from services.embedded.study.sources import SHIPPED, given_texts, problems_of, students_of
 from services.embedded.study.tools import LocalTools
 from services.embedded.study.watching import StudyWatch
 from services.embedded.study.writers import opened_writers, threads_of
@@ -25,7 +25,6 @@ from services.pipeline.study.results import Results
 from shared.errors import InputError, NotFoundError
 
 PAGE = "report.html"
-SHIPPED = Path(__file__).parent / "studies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ def _parts(
             workers=pool,
             scratch=order.folder / "scratch",
             threads=threads_of(config.oracles),
+            given=given_texts(config),
         )
 
 

@@ -63,6 +63,15 @@ CONTENT: dict[str, Any] = {
 }
 
 
+_OF_TRAININGS = ("seeds", "training", "evaluation")
+SCORED: dict[str, Any] = {
+    **{key: value for key, value in CONTENT.items() if key not in _OF_TRAININGS},
+    "losses": [],
+    "problems": {"kind": "miniature", "count": 20},
+}
+"""The same without trainings: it ends with the scores."""
+
+
 def made_config(**changed: Any) -> StudyConfig:
     """The study of sums, with some entries changed."""
     return to_config({**CONTENT, **changed})
@@ -77,6 +86,11 @@ def chance(*key: object) -> float:
 def solution(first: int, second: int, result: int) -> str:
     """As the student writes."""
     return f"First, I add {first} + {second} = {result}.\nSo there are \\boxed{{{result}}}."
+
+
+def textbook(place: int) -> str:
+    """What somebody else wrote on the problem at this place of draw 1."""
+    return f"Hence we obtain {10 + place} + 2 = {12 + place}.\n\\boxed{{{12 + place}}}"
 
 
 def numbers(text: str) -> tuple[int, int]:
@@ -238,6 +252,7 @@ def made_course(folder: Path, config: StudyConfig, workers: Counted, fresh: bool
             repair=no_repair,
             workers=workers,
             scratch=folder / "scratch",
+            given={"textbook": {f"1-{place}": textbook(place) for place in range(1, 20, 2)}},
         )
         yield Course(config, parts, folder, fresh)
 

@@ -5,12 +5,20 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from made_study import CONTENT
+from made_study import CONTENT, SCORED
 
 from services.pipeline.study.config import to_config
 from shared.errors import FieldError
 
-SHIPPED = ("miniature", "miniature-quick", "miniature-full", "gpu")
+SHIPPED = (
+    "miniature",
+    "miniature-quick",
+    "miniature-full",
+    "gpu",
+    "smollm2-scoring",
+    "smollm2-gpu",
+    "smollm2-quick",
+)
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -35,6 +43,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("seeds", [0, 1, "a"], "seeds[2]"),
         ("losses", ["sft", "ppo"], "losses[1]"),
         ("source", "best", "source"),
+        ("native", "worst", "native"),
         ("count", 0, "count"),
         ("colour", "red", "colour"),
         ("problems.kind", "web", "problems.kind"),
@@ -85,6 +94,21 @@ def test_fewer_than_three_seeds_can_be_forced() -> None:
 def test_a_shipped_config_can_be_read(name: str) -> None:
     text = (files("services.embedded") / "studies" / f"{name}.toml").read_text(encoding="utf-8")
     assert to_config(tomllib.loads(text)).name == name
+
+
+@pytest.mark.parametrize("name", ["seeds", "training", "evaluation", "lambdas", "design"])
+def test_a_study_that_trains_nothing_is_told_nothing_of_trainings(name: str) -> None:
+    content = {**SCORED, name: CONTENT.get(name, {"accuracy": 0.5})}
+    with pytest.raises(FieldError, match="remove it"):
+        to_config(content)
+
+
+def test_a_study_without_losses_trains_nothing() -> None:
+    assert not to_config(SCORED).trains
+
+
+def test_the_rule_for_native_leaves_the_identity_of_older_studies_alone() -> None:
+    assert "native" not in to_config(CONTENT).identity()
 
 
 def test_an_arm_is_made_by_the_maker_of_its_name_unless_another_is_named() -> None:

@@ -32,6 +32,12 @@ def test_the_rule_decides_which_sample_is_edited(source: str, expected: list[tup
     assert [(one.id, one.source, one.native) for one in share(problems, source)] == expected
 
 
+def test_any_sample_that_ended_by_itself_can_be_native_and_be_edited() -> None:
+    problems = [sampled("a", "wr"), sampled("c", "cu"), sampled("e", "cc")]
+    found = [(one.id, one.source, one.native) for one in share(problems, "native", "any")]
+    assert found == [("a", 0, 0), ("c", 1, 1)]
+
+
 def test_a_problem_is_unsolved_where_no_sample_is_right_and_one_is_wrong_for_certain() -> None:
     problems = [sampled("a", "wr"), sampled("b", "ww"), sampled("c", "uu")]
     assert [one.problem.id for one in unsolved(problems)] == ["b"]

@@ -11,7 +11,17 @@ from services.embedded.report.assembly import digest, part
 from services.embedded.report.markup import Html, joined, tag
 from services.embedded.study.figures import figures, legend
 from services.embedded.study.notes import NOTES
-from services.pipeline.study.table import SIMULATED, accuracy, cells, heads, number, points
+from services.pipeline.study.table import (
+    SIMULATED,
+    accuracy,
+    cells,
+    design_sentences,
+    difference_rows,
+    figure_rows,
+    heads,
+    number,
+    points,
+)
 
 Report = dict[str, Any]
 
@@ -47,17 +57,7 @@ def _own_sheet() -> str:
 
 
 def _masthead(report: Report) -> Html:
-    problems, design = report["problems"], report["design"]
-    begun = report["start"]
-    start = accuracy({"accuracy": begun["mean"], "low": begun["low"], "high": begun["high"]})
-    said = (
-        f"{len(report['arms'])} arms on the same {problems['shared']} problems "
-        f"(source: {report['source']}), {len(report['seeds'])} seeds, {report['budgets'][0]} steps; "
-        f"{problems['held_out']} held-out problems. "
-        f"Before training: {start} %. Smallest difference that the design can detect: "
-        f"{100 * design['detectable']:.1f} points."
-    )
-    lead = tag("p", said, class_="lead")
+    lead = tag("p", design_sentences(report), class_="lead")
     return tag("header", tag("h1", f"Study {report['study']}"), lead, _warning(report), class_="masthead")
 
 
@@ -72,15 +72,32 @@ def _warning(report: Report) -> Html:
 
 
 def _sections(report: Report) -> list[Html]:
-    return [
+    first = [
         _section("The arms", tag("div", _table(report), class_="wide")),
         _section("Plots", legend(report), figures(report)),
+    ]
+    between = _of_trainings(report) if report["losses"] else _of_texts(report["texts"])
+    return [*first, *between, _section("How to read the figures", _notes())]
+
+
+def _of_texts(texts: Report) -> list[Html]:
+    """Of a study that ends with the scores of its arms."""
+    return [
+        _section("With 95 % intervals over problems", tag("div", _rows(figure_rows(texts)), class_="wide")),
+        _section(
+            "Differences, paired by problem (of perplexities: those of their logs)",
+            tag("div", _rows(difference_rows(texts)), class_="wide"),
+        ),
+    ]
+
+
+def _of_trainings(report: Report) -> list[Html]:
+    return [
         _section("Aligned minus unaligned", _aligned(report)),
         _section("Compared with native", _compared(report)),
         _section("Perplexity, reward, lambda", _predictions(report)),
         _section("Beside the paper's order", _sentences(report["paper"])),
         _section("Budgets", tag("div", _budgets(report), class_="wide")),
-        _section("How to read the figures", _notes()),
     ]
 
 
@@ -89,9 +106,15 @@ def _section(title: str, *content: Html) -> Html:
 
 
 def _table(report: Report) -> Html:
-    budget, losses = report["budgets"][0], report["losses"]
-    head = tag("thead", tag("tr", *(tag("th", name) for name in heads(report))))
-    rows = [tag("tr", *(tag("td", value) for value in cells(arm, losses, budget))) for arm in report["arms"]]
+    budget, losses = next(iter(report["budgets"]), 0), report["losses"]
+    return _rows([heads(report), *(cells(arm, losses, budget) for arm in report["arms"])])
+
+
+def _rows(told: list[list[str]]) -> Html:
+    """A table; its head comes first."""
+    names, *others = told
+    head = tag("thead", tag("tr", *(tag("th", name) for name in names)))
+    rows = [tag("tr", *(tag("td", value) for value in row)) for row in others]
     return tag("table", head, tag("tbody", *rows), class_="study")
 
 

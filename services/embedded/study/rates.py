@@ -14,6 +14,7 @@ from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.outcomes import outcome
 from services.pipeline.study.results import Results
 from shared.domain import Loss
+from shared.errors import FieldError
 
 SEED = 1000
 DRAW = 1000
@@ -47,6 +48,8 @@ class RateChoice:
 
 def config_for_rates(config: StudyConfig, grid: tuple[float, ...]) -> StudyConfig:
     """The study with one seed, one student, a draw of its own, and each rate of the grid."""
+    if not config.trains:
+        raise FieldError("losses", "are none, so there is no rate to choose", "name sft or dft")
     student = replace(config.student, models=config.student.models[:1])
     problems = replace(config.problems, draws=(DRAW,))
     return replace(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.pipeline.study.config import ProblemSettings, StudentSettings
+from services.pipeline.study.config import ProblemSettings, StudentSettings, StudyConfig
 from services.pipeline.study.items import StudyProblem
 from services.pipeline.study.parts import Problems, Student
 from shared.domain import EvaluationProblem, Problem
@@ -15,6 +15,8 @@ from shared.errors import FieldError, NotFoundError
 from shared.jsonl import BadLine, JsonObject, read_objects
 
 MINIATURE = "miniature:"
+DEFAULT = "default"
+SHIPPED = Path(__file__).parents[1] / "studies"
 
 
 def problems_of(settings: ProblemSettings, *, choosing_rates: bool = False) -> Problems:
@@ -25,8 +27,20 @@ def problems_of(settings: ProblemSettings, *, choosing_rates: bool = False) -> P
 
 
 def students_of(settings: StudentSettings) -> list[Student]:
-    """The students that a config names, each with the digest of its weights, tokenizer and template."""
+    """The students that a config names, each with the digest of its weights, tokenizer and template.
+
+    ``default`` is the default of the whole project: SmolLM2-135M-Instruct, where its package is installed.
+    """
     return [_student(name) for name in settings.models]
+
+
+def given_texts(config: StudyConfig) -> dict[str, dict[str, str]]:
+    """For arms of given texts: by field of the file of problems, and by id. Lines without the field lack."""
+    fields = {arm.options["field"] for arm in config.arms if arm.maker == "given"}
+    if fields and config.problems.kind != "file":
+        cure = "write problems.kind = 'file'"
+        raise FieldError("arms", "take texts of the file of problems, which there isn't", cure)
+    return {name: _texts(config.problems.file, name) for name in fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +98,36 @@ class FileProblems:
 
 
 def _read(field: str, name: str | None) -> list[StudyProblem]:
-    path = Path(name or "")
-    if not path.is_file():
-        raise NotFoundError(f"{field}: there is no file {path}; paths are relative to where you are")
-    with path.open("rb") as stream:
+    with _found(field, name).open("rb") as stream:
         found = [_problem(field, line) for line in read_objects(stream)]
     if len({one.id for one in found}) != len(found):
         raise FieldError(field, "holds an id twice", "give every problem an id of its own")
     return found
+
+
+def _found(field: str, name: str | None) -> Path:
+    """The file itself, or the one of that name beside the shipped configs."""
+    path = Path(name or "")
+    if path.is_file():
+        return path
+    if name and path.parent == Path() and (SHIPPED / path).is_file():
+        return SHIPPED / path
+    raise NotFoundError(f"{field}: there is no file {path}; paths are relative to where you are")
+
+
+def _texts(file: str | None, name: str) -> dict[str, str]:
+    """The texts of one field by the id of their problem."""
+    with _found("problems.file", file).open("rb") as stream:
+        lines = [line for line in read_objects(stream) if not isinstance(line, BadLine)]
+    texts = {_id(number, item): item.get(name) for number, item in lines}
+    found = {key: text for key, text in texts.items() if isinstance(text, str) and text.strip()}
+    if not found:
+        raise FieldError("arms", f"take the field {name!r}, which no problem has", "name a field of the file")
+    return found
+
+
+def _id(number: int, item: JsonObject) -> str:
+    return str(item.get("id") or f"line-{number}")
 
 
 def _problem(field: str, line: tuple[int, JsonObject] | BadLine) -> StudyProblem:
@@ -103,7 +139,7 @@ def _problem(field: str, line: tuple[int, JsonObject] | BadLine) -> StudyProblem
             raise FieldError(f"{field}, line {number}, {name}", "is missing", "give it as a string")
     reference = item.get("reference")
     told = reference if isinstance(reference, str) and reference.strip() else None
-    return StudyProblem(str(item.get("id") or f"line-{number}"), Problem(item["problem"], item["gold"], told))
+    return StudyProblem(_id(number, item), Problem(item["problem"], item["gold"], told))
 
 
 def _chosen(found: Sequence[StudyProblem], count: int, seed: int) -> list[StudyProblem]:
@@ -118,9 +154,15 @@ def _student(name: str) -> Student:
 
     from services.inference.checkpoint import digest_of, find_folder
 
-    _, folder = find_folder(_miniature(name) if name.startswith(MINIATURE) else name)
+    found, folder = find_folder(_place(name))
     template = PreTrainedTokenizerFast.from_pretrained(folder).chat_template
-    return Student(name, str(folder), digest_of(folder, template))
+    return Student(found if name == DEFAULT else name, str(folder), digest_of(folder, template))
+
+
+def _place(name: str) -> Path | str | None:
+    if name == DEFAULT:
+        return None
+    return _miniature(name) if name.startswith(MINIATURE) else name
 
 
 def _miniature(name: str) -> Path:

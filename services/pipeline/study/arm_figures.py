@@ -109,8 +109,12 @@ def arm_figures(cells: Sequence[Cell], arm: str, native: str) -> ArmFigures:
 
 def shared_losses(cells: Sequence[Cell], arm: str) -> list[Loss]:
     """Sum and count of surprisals of each text on the shared problems, cell after cell, in their order."""
-    scores = [score for cell in cells for _, score in _Lines.read(cell, arm).shared]
-    return [Loss(score["nll"], score["tokens"]) for score in scores]
+    return [Loss(score["nll"], score["tokens"]) for score in shared_scores(cells, arm)]
+
+
+def shared_scores(cells: Sequence[Cell], arm: str) -> list[dict[str, Any]]:
+    """The sums of each text on the shared problems, cell after cell, in their order."""
+    return [score for cell in cells for _, score in _Lines.read(cell, arm).shared]
 
 
 def _loss(scores: Iterable[dict[str, Any]]) -> Loss:

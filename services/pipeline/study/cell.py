@@ -78,13 +78,16 @@ class Cell:
         """What determines an arm's texts beside the shared problems."""
         oracle = self.config.oracles[arm.oracle] if arm.oracle else {}
         writer = self.parts.writers[arm.oracle].name if arm.oracle else ""
-        return {
+        identity = {
             "maker": arm.maker,
             "options": dict(arm.options),
             "oracle": {**oracle, "name": writer},
             "student": self.student.digest,
             "sampling": asked(self.config.sampling),
         }
+        if arm.maker == "given":
+            identity["texts"] = digest_of(self.parts.given[arm.options["field"]])
+        return identity
 
     def digest(self, key: str) -> str:
         """Digest of a piece that is there, read once."""

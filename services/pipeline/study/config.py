@@ -14,8 +14,10 @@ from services.pipeline.study.table_reader import TableReader
 from shared.domain import EvaluationSettings, Loss, TrainingSettings
 from shared.errors import FieldError
 
-Source = Literal["first", "wrong", "right"]
-SOURCES: tuple[Source, ...] = ("first", "wrong", "right")
+Source = Literal["first", "wrong", "right", "native"]
+SOURCES: tuple[Source, ...] = ("first", "wrong", "right", "native")
+Native = Literal["right", "any"]
+NATIVES: tuple[Native, ...] = ("right", "any")
 LEAST_SEEDS = 3
 ALIGNED, UNALIGNED = "style_aligned", "oracle_refined"
 _LAMBDAS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -29,7 +31,7 @@ class ProblemSettings:
         kind: ``miniature`` (generated) or ``file`` (JSON Lines with id, problem, gold, reference).
         count: problems that the student is sampled on, a draw.
         draws: seeds of the draws; each is a data set of its own.
-        held_out: problems of the evaluation. held_out_seed: of their draw.
+        held_out: problems of the evaluation; 0 in a study without trainings. held_out_seed: of their draw.
         file, held_out_file: of kind ``file``.
     """
 
@@ -71,7 +73,9 @@ class StudyConfig:
     """A study.
 
     Attributes:
-        name: for people. seeds: of the trainings. losses: what is minimised.
+        name: for people. seeds: of the trainings. losses: what is minimised; none of both in a study that
+            ends with the scores.
+        native: which sample the native arm keeps: the first right one, or the first that ended by itself.
         source: which of the student's samples the refining arms edit (docs/study.md).
         count: examples an arm; as many as there are where fewer are shared.
         arms: what is compared. oracles: settings of each oracle by name.
@@ -103,10 +107,19 @@ class StudyConfig:
     rate_grid: tuple[float, ...] = ()
     reward: str | None = None
     design: Design = field(default_factory=Design)
+    native: Native = "right"
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained; a study without losses ends with the scores of its arms."""
+        return bool(self.losses)
 
     def identity(self) -> dict[str, Any]:
         """The whole of it, nested by name; arms by theirs."""
         whole = asdict(self)
+        if self.native == "right":
+            # Folders of studies from before there was a choice stay theirs.
+            del whole["native"]
         arms = {arm.name: {"place": place, **asdict(arm)} for place, arm in enumerate(self.arms)}
         return {**whole, "arms": arms, "rates": {loss.value: rate for loss, rate in self.rates.items()}}
 
@@ -123,33 +136,66 @@ def read_config(path: Path) -> StudyConfig:
 def to_config(content: Mapping[str, Any]) -> StudyConfig:
     """The study that a parsed file describes."""
     top = TableReader(content)
-    losses = tuple(Loss(one) for one in top.texts("losses", ("sft", "dft"), [loss.value for loss in Loss]))
+    known = [loss.value for loss in Loss]
+    losses = tuple(Loss(one) for one in top.texts("losses", ("sft", "dft"), known, may_be_empty=True))
     student = _student(top.table("student"))
     oracles = {name: dict(table.values) for name, table in top.named_tables("oracles").items()}
-    training, budgets, rates, rates_from = _training(top.table("training"), losses)
+    trained = _trained(top, student, losses)
     config = StudyConfig(
         name=top.text("name"),
-        seeds=_seeds(top),
+        seeds=trained.seeds,
         losses=losses,
         source=_source(top),
+        native=_native(top),
         count=top.whole("count", least=1),
-        problems=_problems(top.table("problems")),
+        problems=_problems(top.table("problems"), bool(losses)),
         student=student,
         sampling=_asking(top.table("sampling"), student, 8),
         oracles=oracles,
         arms=tuple(_arm(table, oracles) for table in top.tables("arms")),
-        training=training,
-        rates=rates,
-        rates_from=rates_from,
-        budgets=budgets,
-        evaluation=_asking(top.table("evaluation"), student, 16),
-        lambdas=top.numbers("lambdas", _LAMBDAS),
+        training=trained.settings,
+        rates=trained.rates,
+        rates_from=trained.rates_from,
+        budgets=trained.budgets,
+        evaluation=trained.evaluation,
+        lambdas=trained.lambdas,
         reward=top.optional_text("reward"),
-        design=_design(top.table("design")),
+        design=trained.design,
     )
     top.finish()
     _check_names(config)
     return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What a config says of trainings and their evaluation; in a study without losses, nothing."""
+
+    seeds: tuple[int, ...] = ()
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    budgets: tuple[int, ...] = ()
+    rates: Mapping[Loss, float] = field(default_factory=dict)
+    rates_from: str = "nothing is trained"
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    lambdas: tuple[float, ...] = _LAMBDAS
+    design: Design = field(default_factory=Design)
+
+
+def _trained(top: TableReader, student: StudentSettings, losses: tuple[Loss, ...]) -> _Trained:
+    """Without losses nothing of it is read, so that whatever stands there is refused as unknown."""
+    if not losses:
+        return _Trained()
+    settings, budgets, rates, rates_from = _training(top.table("training"), losses)
+    return _Trained(
+        seeds=_seeds(top),
+        settings=settings,
+        budgets=budgets,
+        rates=rates,
+        rates_from=rates_from,
+        evaluation=_asking(top.table("evaluation"), student, 16),
+        lambdas=top.numbers("lambdas", _LAMBDAS),
+        design=_design(top.table("design")),
+    )
 
 
 def _seeds(top: TableReader) -> tuple[int, ...]:
@@ -165,16 +211,21 @@ def _source(top: TableReader) -> Source:
     return next(source for source in SOURCES if source == chosen)
 
 
-def _problems(table: TableReader) -> ProblemSettings:
+def _native(top: TableReader) -> Native:
+    chosen = top.text("native", "right", NATIVES)
+    return next(native for native in NATIVES if native == chosen)
+
+
+def _problems(table: TableReader, evaluated: bool) -> ProblemSettings:
     kind = table.text("kind", choices=("miniature", "file"))
     found = ProblemSettings(
         kind=kind,
         count=table.whole("count", least=1),
         draws=table.wholes("draws", (1,)),
-        held_out=table.whole("held_out", 300, least=1),
+        held_out=table.whole("held_out", 300, least=1) if evaluated else 0,
         held_out_seed=table.whole("held_out_seed", 9001),
         file=table.text("file") if kind == "file" else None,
-        held_out_file=table.text("held_out_file") if kind == "file" else None,
+        held_out_file=table.text("held_out_file") if kind == "file" and evaluated else None,
     )
     table.finish()
     if found.held_out_seed in found.draws:

@@ -47,7 +47,8 @@ class Course:
         `page` is where the page that a caller makes of the report will stand, for the summary.
         """
         self._check_config()
-        self._state_design()
+        if self.config.trains:
+            self._state_design()
         self._work_through()
         return self._report(page)
 
@@ -94,8 +95,9 @@ class Course:
         made = arms(cell, sampled, shared)
         self.say(f"{cell.name}: score {len(made)} arms")
         score(cell, sampled, made)
-        self.say(f"{cell.name}: train and evaluate")
-        runs(cell, made)
+        if self.config.trains:
+            self.say(f"{cell.name}: train and evaluate")
+            runs(cell, made)
 
     def _report(self, page: str) -> Finished:
         results = Results(self.config, self.cells)

@@ -49,6 +49,13 @@ class Sampled:
         )
 
     @property
+    def ended(self) -> tuple[int, ...]:
+        """Indices of the samples that ended by themselves, right or wrong."""
+        return tuple(
+            place for place, sample in enumerate(self.samples) if sample.finished and readable(sample.text)
+        )
+
+    @property
     def wrong(self) -> tuple[int, ...]:
         """Indices of the samples whose answer is wrong, for certain."""
         return tuple(

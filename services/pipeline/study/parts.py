@@ -56,6 +56,7 @@ class Parts:
         verifier, locator: judge the arms' texts.
         repair: the project's own search, given native samples to know the student by, the trajectories and
             the arm's options: one refinement a trajectory, in order.
+        given: texts by field of the file of problems and by id, for arms of texts that somebody gave.
         workers: do the heavy tasks. scratch: room for models under training.
     """
 
@@ -68,3 +69,4 @@ class Parts:
     workers: Workers
     scratch: Path
     threads: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from math import inf, isfinite
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.pipeline.study.config import ALIGNED, UNALIGNED, ArmSettings, Stud
 from services.pipeline.study.outcomes import Outcome
 from services.pipeline.study.paper import sentences
 from services.pipeline.study.results import Results
-from services.pipeline.study.stage_sample import SHARE
+from services.pipeline.study.stage_sample import SHARE, kept_samples
 from shared.bootstrap import Interval
 from shared.domain import Loss
 from shared.version import VERSION
@@ -24,15 +25,39 @@ CURVE_POINTS = 60
 def report_of(results: Results) -> dict[str, Any]:
     """Everything that table and page show. Unknown figures are null; accuracies are shares, 0..1."""
     config = results.config
-    losses = config.losses
-    body = {
+    body = {**_told_of_texts(results), **(_told_of_trainings(results) if config.trains else _NOT_TRAINED)}
+    if not config.trains:
+        body["texts"] = _texts(results)
+    cleaned: dict[str, Any] = clean(body)
+    return cleaned
+
+
+_NOT_TRAINED: Mapping[str, Any] = {
+    "design": None,
+    "start": None,
+    "aligned_minus_unaligned": {},
+    "aligned_minus_native": {},
+    "differences_from_native": {},
+    "perplexity_and_accuracy": {},
+    "reward_and_accuracy": {},
+    "lambda": {},
+    "truncation_max": None,
+}
+"""What stands in the place of everything that only trainings can tell."""
+
+
+def _told_of_texts(results: Results) -> dict[str, Any]:
+    """What is known before any training."""
+    config = results.config
+    return {
         "schema": SCHEMA,
         "code": VERSION,
         "study": config.name,
         "source": config.source,
+        "native": config.native,
         "seeds": list(config.seeds),
         "budgets": list(config.budgets),
-        "losses": [loss.value for loss in losses],
+        "losses": [loss.value for loss in config.losses],
         "rates": {loss.value: rate for loss, rate in config.rates.items()},
         "rates_from": config.rates_from,
         "cells": [
@@ -41,9 +66,18 @@ def report_of(results: Results) -> dict[str, Any]:
         ],
         "oracles": _oracles(results),
         "problems": problem_counts(results.cells, config),
-        "design": design_of(config, len(results.cells)),
-        "start": told(results.start[0]),
+        "samples": _samples(results.cells),
         "arms": [_arm(results, arm) for arm in config.arms],
+        "paper": sentences(results),
+    }
+
+
+def _told_of_trainings(results: Results) -> dict[str, Any]:
+    """What the trained models did."""
+    losses = results.config.losses
+    return {
+        "design": design_of(results.config, len(results.cells)),
+        "start": told(results.start[0]),
         "aligned_minus_unaligned": aligned_minus_unaligned(results),
         "aligned_minus_native": _by_loss(results, ALIGNED, "native"),
         "differences_from_native": _from_native(results),
@@ -55,11 +89,20 @@ def report_of(results: Results) -> dict[str, Any]:
             for loss in losses
         },
         "lambda": {loss.value: _sweep(results, loss) for loss in losses},
-        "paper": sentences(results),
         "truncation_max": results.most_truncated,
     }
-    cleaned: dict[str, Any] = clean(body)
-    return cleaned
+
+
+def _texts(results: Results) -> dict[str, Any]:
+    """Figures of each arm's texts with intervals over the shared problems, and of each pair of arms."""
+    spreads = results.spreads
+    return {
+        "figures": {arm: _intervals(spreads.of(arm)) for arm in results.arms},
+        "differences": {
+            f"{second} - {first}": _intervals(spreads.difference(second, first))
+            for first, second in combinations(results.arms, 2)
+        },
+    }
 
 
 def summary_of(results: Results, page: str) -> dict[str, Any]:
@@ -77,7 +120,7 @@ def summary_of(results: Results, page: str) -> dict[str, Any]:
             "arms": arms,
             "aligned_minus_unaligned": aligned_minus_unaligned(results),
             "seeds": len(results.config.seeds),
-            "problems": len(results.cells[0].held_out),
+            "problems": len(results.cells[0].held_out) if results.config.trains else 0,
             "truncation_max": results.most_truncated,
             "report": page,
         }
@@ -110,8 +153,18 @@ def problem_counts(cells: Sequence[Cell], config: StudyConfig) -> dict[str, int]
         "sampled": sum(len(cell.problems) for cell in cells),
         "shareable": len(lines),
         "shared": sum(1 for cell in cells for _ in cell.shelf.lines("matched")),
-        "held_out": len(cells[0].held_out),
-        "samples": config.evaluation.samples,
+        "held_out": len(cells[0].held_out) if config.trains else 0,
+        "samples": config.evaluation.samples if config.trains else 0,
+    }
+
+
+def _samples(cells: Sequence[Cell]) -> dict[str, int]:
+    """The students' samples: how many, how many ended by themselves, and how many of these are right."""
+    sampled = [one for cell in cells for one in kept_samples(cell)]
+    return {
+        "made": sum(len(one.samples) for one in sampled),
+        "ended": sum(len(one.ended) for one in sampled),
+        "right": sum(len(one.right) for one in sampled),
     }
 
 

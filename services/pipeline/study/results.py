@@ -10,8 +10,9 @@ from math import log, nan
 from services.pipeline.study.analysis.correlation import pearson, rank_correlation
 from services.pipeline.study.analysis.draws import Draws, interval, mean_of
 from services.pipeline.study.analysis.perplexities import log_ratio
+from services.pipeline.study.analysis.spread import Spreads
 from services.pipeline.study.analysis.weights import Sweep, Worth, sweep
-from services.pipeline.study.arm_figures import ArmFigures, arm_figures, shared_losses
+from services.pipeline.study.arm_figures import ArmFigures, arm_figures, shared_losses, shared_scores
 from services.pipeline.study.cell import Cell
 from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.outcomes import Outcome, outcome, start
@@ -87,6 +88,11 @@ class Results:
     def perplexity_difference(self, first: str, second: str) -> Interval:
         """Log perplexity of `first` minus that of `second` on the shared problems, paired by problem."""
         return log_ratio(shared_losses(self.cells, first), shared_losses(self.cells, second))
+
+    @cached_property
+    def spreads(self) -> Spreads:
+        """Figures of the texts with intervals over the shared problems."""
+        return Spreads({arm: shared_scores(self.cells, arm) for arm in self.arms})
 
     def perplexity_correlation(self, loss: Loss) -> dict[str, Interval]:
         """Correlation over arms of log perplexity with accuracy."""

@@ -14,8 +14,8 @@ class Shared:
     """A problem that all arms hold.
 
     Attributes:
-        sampled: it and the student's samples. native: index of the first right one, which the native arm
-            keeps. source: index of the one that refining arms edit.
+        sampled: it and the student's samples. native: index of the one that the native arm keeps: the
+            first right one, unless the study takes any. source: index of the one that refining arms edit.
     """
 
     sampled: Sampled
@@ -38,20 +38,26 @@ class Shared:
         return self.sampled.samples[self.source]
 
 
-_SOURCES: dict[str, Callable[[Sampled], int | None]] = {
+_Rule = Callable[[Sampled], int | None]
+_NATIVES: dict[str, _Rule] = {
+    "right": lambda sampled: next(iter(sampled.right), None),
+    "any": lambda sampled: next(iter(sampled.ended), None),
+}
+_SOURCES: dict[str, _Rule] = {
     "first": lambda sampled: 0 if readable(sampled.samples[0].text) else None,
     "wrong": lambda sampled: next(iter(sampled.wrong), None),
     "right": lambda sampled: next(iter(sampled.right), None),
 }
 
 
-def share(sampled: Iterable[Sampled], source: str) -> list[Shared]:
-    """Problems with a right sample and a sample to edit, in order, by the rule `source` (docs/study.md)."""
+def share(sampled: Iterable[Sampled], source: str, native: str = "right") -> list[Shared]:
+    """Problems with a native sample and one to edit, in order, by two rules (docs/study.md)."""
     found: list[Shared] = []
     for one in sampled:
-        chosen = _SOURCES[source](one)
-        if one.right and chosen is not None:
-            found.append(Shared(one, one.right[0], chosen))
+        kept = _NATIVES[native](one)
+        edited = kept if source == "native" else _SOURCES[source](one)
+        if kept is not None and edited is not None:
+            found.append(Shared(one, kept, edited))
     return found
 
 

@@ -49,6 +49,7 @@ def _draft(cell: Cell, arm: ArmSettings, sampled: list[Sampled], shared: list[Sh
         sampling=cell.config.sampling,
         template=cell.template,
         seed=cell.draw,
+        native=cell.config.native,
     )
     items, extra = judged(cell.parts, MAKE[arm.maker](batch), shared)
     whole = with_fallback(items, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -30,18 +31,26 @@ def sample(cell: Cell) -> list[Sampled]:
 
     missing = [key for key in chunks if not cell.shelf.has(key, made_of[key])]
     cell.parts.workers.run([Tagged(key, _task(cell, chunks[key]), "sample") for key in missing], settle)
-    return [Sampled.of(line) for key in chunks for line in cell.shelf.lines(key)]
+    return list(kept_samples(cell))
+
+
+def kept_samples(cell: Cell) -> Iterator[Sampled]:
+    """What `sample` left."""
+    return (Sampled.of(line) for key in _chunks(cell) for line in cell.shelf.lines(key))
 
 
 def shared_problems(cell: Cell, sampled: list[Sampled]) -> list[Shared]:
-    """Problems with a right sample and one to edit; how right the edited one is, is kept beside them."""
-    found = share(sampled, cell.config.source)
+    """Problems with a native sample and one to edit; how right the edited one is, is kept beside them."""
+    found = share(sampled, cell.config.source, cell.config.native)
     if not found:
         raise InputError(
-            f"no problem of draw {cell.draw} has the samples that source = {cell.config.source!r} needs; "
+            f"no problem of draw {cell.draw} has the samples that source = {cell.config.source!r} and "
+            f"native = {cell.config.native!r} need; "
             "give more problems or more samples"
         )
     made_of = {"sample": samples_digest(cell), "source": cell.config.source}
+    if cell.config.native != "right":
+        made_of["native"] = cell.config.native
     if not cell.shelf.has(SHARE, made_of):
         lines = [_line(one, before(cell.parts, one)) for one in found]
         cell.shelf.keep(SHARE, made_of, lines)

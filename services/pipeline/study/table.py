@@ -8,12 +8,60 @@ from typing import Any
 Report = dict[str, Any]
 COLUMNS = ("arm", "oracle", "examples", "reward", "PPL", "Q1", "Q2", "Q3", "Q4", "RSR", "cost", "benefit")
 SIMULATED = "simulated oracle"
+NATIVES = {"right": "first right sample", "any": "first sample that ended by itself, right or wrong"}
+_SPREAD = {"ppl": "PPL", "q1": "Q1", "q2": "Q2", "q3": "Q3", "q4": "Q4", "rsr": "RSR", "tokens": "tokens"}
 
 
 def markdown(report: Report) -> str:
     """The table with what is needed to read it."""
-    lines = [f"# Study {report['study']}", "", *_lead(report), "", *_table(report), "", *_notes(report)]
+    notes = _notes(report) if report["losses"] else texts_table(report["texts"])
+    lines = [f"# Study {report['study']}", "", *_lead(report), "", *_table(report), "", *notes]
     return "\n".join(lines) + "\n"
+
+
+def texts_table(texts: Report) -> Iterator[str]:
+    """Figures of the texts with intervals, and what sets each two arms apart."""
+    yield "With 95 % intervals over the shared problems (percentile bootstrap):"
+    yield ""
+    yield from table_lines(figure_rows(texts))
+    yield ""
+    yield ("Differences, paired by problem; of PPL and its quarters those of the logs (nats a token):")
+    yield ""
+    yield from table_lines(difference_rows(texts))
+
+
+def figure_rows(texts: Report) -> list[list[str]]:
+    """Head and one row an arm."""
+    return _spread_rows(texts["figures"], signed=False)
+
+
+def difference_rows(texts: Report) -> list[list[str]]:
+    """Head and one row a pair of arms."""
+    return _spread_rows(texts["differences"], signed=True)
+
+
+def table_lines(rows: list[list[str]]) -> Iterator[str]:
+    """Rows, the head first, in Markdown."""
+    for place, row in enumerate(rows):
+        yield f"| {' | '.join(row)} |"
+        if place == 0:
+            yield "|" + "---|" * len(row)
+
+
+def _spread_rows(by_arm: Report, signed: bool) -> list[list[str]]:
+    rows = [["arms" if signed else "arm", *_SPREAD.values()]]
+    for arm, figures in by_arm.items():
+        rows.append([arm, *(_spread(figures[name], name, signed) for name in _SPREAD)])
+    return rows
+
+
+def _spread(found: Report, name: str, signed: bool) -> str:
+    places = 0 if name == "tokens" else 2
+    values = [found["mean"], found["low"], found["high"]]
+    mean, low, high = (
+        "–" if one is None else f"{one:+.{places}f}" if signed else number(one, places) for one in values
+    )
+    return f"{mean} [{low}, {high}]"
 
 
 def oracle_of(arm: Report) -> str:
@@ -74,24 +122,35 @@ def heads(report: Report) -> list[str]:
 
 
 def _table(report: Report) -> Iterator[str]:
-    head = heads(report)
-    yield f"| {' | '.join(head)} |"
-    yield "|" + "---|" * len(head)
-    for arm in report["arms"]:
-        yield f"| {' | '.join(cells(arm, report['losses'], report['budgets'][0]))} |"
+    budget = next(iter(report["budgets"]), 0)
+    yield from table_lines([heads(report), *(cells(arm, report["losses"], budget) for arm in report["arms"])])
 
 
 def _lead(report: Report) -> Iterator[str]:
-    problems, design = report["problems"], report["design"]
     if any(oracle["simulated"] for oracle in report["oracles"].values()):
         yield "**Oracles marked as simulated are programs that stand in for a strong model.**"
         yield ""
-    yield (
-        f"{problems['shared']} shared problems of {problems['sampled']} sampled "
-        f"(source: {report['source']}), {len(report['seeds'])} seeds, {report['budgets'][0]} steps, "
+    yield design_sentences(report)
+
+
+def design_sentences(report: Report) -> str:
+    """On what the arms stand, and how they are judged."""
+    problems = report["problems"]
+    shared = (
+        f"{len(report['arms'])} arms on the same {problems['shared']} problems of {problems['sampled']} "
+        f"sampled (source: {report['source']}; native: {NATIVES[report['native']]})"
+    )
+    if not report["losses"]:
+        made = report["samples"]
+        samples = (
+            f"of {made['made']} samples {made['ended']} ended by themselves, {made['right']} of them right"
+        )
+        return f"{shared}; {samples}. The study ends with the scores of its arms; nothing was trained."
+    return (
+        f"{shared}, {len(report['seeds'])} seeds, {report['budgets'][0]} steps, "
         f"{problems['held_out']} held-out problems with {problems['samples']} samples each. "
         f"Before training: {_start(report)}. "
-        f"Smallest difference the design can detect: {100 * design['detectable']:.1f} points."
+        f"Smallest difference the design can detect: {100 * report['design']['detectable']:.1f} points."
     )
 
 

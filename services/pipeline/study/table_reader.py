@@ -67,10 +67,17 @@ class TableReader:
         return self._many(key, default, lambda name, value: self._number(name, value, least, 1e12))
 
     def texts(
-        self, key: str, default: tuple[str, ...] = _MISSING, choices: Iterable[str] = ()
+        self,
+        key: str,
+        default: tuple[str, ...] = _MISSING,
+        choices: Iterable[str] = (),
+        *,
+        may_be_empty: bool = False,
     ) -> tuple[str, ...]:
-        """Different strings, at least one."""
+        """Different strings, at least one unless the list `may_be_empty`."""
         known = tuple(choices)
+        if may_be_empty and self.values.get(key) == []:
+            return tuple(self._take(key, []))
 
         def one(name: str, value: Any) -> str:
             if not isinstance(value, str) or not value or (known and value not in known):

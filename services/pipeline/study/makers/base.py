@@ -29,7 +29,8 @@ class Batch:
     Attributes:
         arm: its settings. shared: the problems of all arms. failed: problems that the student never solved.
         sampled: all problems with all samples. parts: of the study. student: whose texts they are.
-        sampling, template: how it was sampled. seed: start of every random choice.
+        sampling, template: how it was sampled. seed: start of every random choice. native: which sample is
+            native, as in the config.
     """
 
     arm: ArmSettings
@@ -41,6 +42,7 @@ class Batch:
     sampling: EvaluationSettings
     template: Template
     seed: int = 0
+    native: str = "right"
 
     @property
     def writer(self) -> ArmWriter:

@@ -18,4 +18,5 @@ MAKE: dict[str, Callable[[Batch], Made]] = {
     "unfiltered": own.unfiltered,
     "native_plus_repaired": oracle.native_plus_repaired,
     "guided": guided.guided,
+    "given": own.given,
 }

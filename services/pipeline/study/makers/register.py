@@ -36,6 +36,10 @@ def _pipeline(table: TableReader) -> Options:
     }
 
 
+def _given(table: TableReader) -> Options:
+    return {**_missing(table), "field": table.text("field")}
+
+
 def _guided(table: TableReader) -> Options:
     return {
         **_missing(table),
@@ -55,6 +59,7 @@ MAKERS: dict[str, Callable[[TableReader], Options]] = {
     "unfiltered": _unfiltered,
     "native_plus_repaired": _extra,
     "guided": _guided,
+    "given": _given,
 }
 EXTRA = frozenset({"native_plus_repaired"})
 _BY_ORACLE = frozenset(
