@@ -38,7 +38,7 @@ pack() {
 install() {
     [ -f "$1/site-packages/.complete" ] && return
     [ -f "$1/wanted.txt" ] || fail "$1 holds no wanted.txt; fill it with: sh deploy/gpu_study.sh pack $1"
-    "$python" -m pip install --quiet --no-index --no-deps --upgrade --find-links "$1/wheels" \
+    "$python" -m pip install --quiet --no-index --no-deps --upgrade -f "$1/wheels" \
         --target "$1/site-packages" -r "$1/wanted.txt"
     touch "$1/site-packages/.complete"
 }
