@@ -66,7 +66,7 @@ def test_neither_all_nor_none_of_the_samples_are_right(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_most_problems_are_within_reach(seed: int) -> None:
-    assert figures(seed).solved > 0.75
+    assert figures(seed).solved > 0.6
 
 
 @pytest.mark.parametrize("seed", SEEDS)
