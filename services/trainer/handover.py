@@ -90,11 +90,16 @@ class _Lease:
         while True:
             await asyncio.sleep(self._seconds / _RENEWALS)
             try:
-                self._id = await self._ask(self._id)
-            except NotFoundError:
-                self._id = None
+                self._id = await self._renewed()
             except IdiolectError as error:
                 _LOG.warning("the lease on %s could not be renewed: %s", self._sleeper.name, error)
+
+    async def _renewed(self) -> str:
+        """The lease, renewed; at once a new one where the engine no longer knows it."""
+        try:
+            return await self._ask(self._id)
+        except NotFoundError:
+            return await self._ask(None)
 
     async def give_back(self) -> None:
         """Wake the engine; where it can't be told, it wakes when the lease is over."""

@@ -25,7 +25,7 @@ from shared.rpc.generated.idiolect.student.v1 import student_pb2 as pb
 from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc as grpc_pb
 from shared.rpc.status import error_of
 
-LEASE = 1.5
+LEASE = 6.0
 
 
 class NotingEngine(TransformersEngine):
