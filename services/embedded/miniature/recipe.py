@@ -45,7 +45,8 @@ class Recipe:
     batch: int = 16
 
 
-# Students learn to add late and suddenly, each seed at another step: `until` catches them at roughly one level of skill, no more (see the model cards).
+# Students learn to add late and suddenly, each seed at another step: `until` stops
+# them near one level of skill, no nearer than their model cards say.
 RECIPE = Recipe(
     (
         Phase(950, Mix(equations=0.5), peak=1.0, final=0.3, warmup=50, until=0.14),
