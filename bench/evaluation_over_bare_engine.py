@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from bench.pairs import PAIRS, Comparison, compare
 from services.embedded.evaluating import LocalEvaluator
 from services.inference.checkpoint import find_folder
+from services.inference.prompting import StudentTemplate
 from services.inference.transformers.engine import TransformersEngine, TransformersSettings
-from services.student.prompting import StudentTemplate
 from shared.domain import EvaluationProblem, EvaluationSettings, Sampling
 from shared.evaluation.asking import seed_of
 from shared.evaluation.problemsets import load_set

@@ -14,8 +14,8 @@ import sys
 
 from bench.installation import Installation, installed
 from bench.pairs import PAIRS, Comparison, compare
+from services.inference.prompting import StudentTemplate
 from services.inference.scripted import Script, ScriptedModel
-from services.student.prompting import StudentTemplate
 from shared.domain import Sampling
 
 BAR = 0.95

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from bench.installation import Installation, installed
 from bench.pairs import PAIRS, Comparison, compare_async
 from services.inference.base import LanguageModel
+from services.inference.prompting import StudentTemplate
 from services.inference.transformers.engine import TransformersEngine, TransformersSettings
-from services.student.prompting import StudentTemplate
 from shared.domain import Sampling
 
 BAR = 0.95

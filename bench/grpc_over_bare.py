@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.pairs import Comparison, compare_async
 from services.inference.base import LanguageModel
-from services.student.prompting import StudentTemplate
+from services.inference.prompting import StudentTemplate
 from shared.domain import Sampling
 from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.student.v1 import student_pb2 as pb

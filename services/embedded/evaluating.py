@@ -10,8 +10,8 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from services.inference.prompting import StudentTemplate
 from services.oracle.verifier import SandboxedVerifier
-from services.student.prompting import StudentTemplate
 from shared.domain import (
     EvaluationProblem,
     EvaluationSettings,

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from services.embedded.inplace import lock, write_at
+from services.embedded.inplace import Opened, lock, write_at
 from services.embedded.runstate import Position, RunState, begun_again, load_state, save_state
 from shared.domain import EvaluationProblem, Graded
 from shared.errors import DriftError, InputError
@@ -39,7 +37,7 @@ def set_identity(problems: Sequence[EvaluationProblem]) -> dict[str, Setting]:
     return {"set.digest": digest_of(material), "set.problems": len(problems)}
 
 
-class EvaluationRun:
+class EvaluationRun(Opened):
     """One evaluation into a file; use as a context manager, then `run`.
 
     Args:
@@ -63,20 +61,7 @@ class EvaluationRun:
         self._identity = {**set_identity(problems), **identity}
         self._state_file = output.with_name(f"{output.name}.run.json")
         self.summary_file = output.with_name(f"{output.name}.summary.json")
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._open()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+        super().__init__()
 
     @property
     def done(self) -> int:

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import fcntl
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from shared.errors import InputError
+
+
+class Opened(ABC):
+    """What holds files open; use as a context manager. All is closed again, also where opening fails."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Enter into `_stack` all that is to be closed again."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
 
 def lock(path: Path) -> BinaryIO:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
-from services.embedded.inplace import lock, open_in_place, write_at
+from services.embedded.inplace import Opened, lock, open_in_place, write_at
 from services.embedded.runlog import RunLog
 from services.embedded.runstate import (
     Position,
@@ -87,7 +85,7 @@ class RunFiles:
         return self.output.with_name(self.output.name + ending)
 
 
-class FileRun:
+class FileRun(Opened):
     """One run from a file to a file; use as a context manager, then `pin` and `refine`.
 
     Entering checks that a begun run may be resumed, locks the output against a second process, and cuts
@@ -112,20 +110,7 @@ class FileRun:
         }
         self._limit = limit
         self._fresh = fresh
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._open()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+        super().__init__()
 
     @property
     def complete(self) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 from services.inference.host import EngineHost
+from services.inference.prompting import StudentTemplate
 from services.student.following import Follower
 from services.student.profile import Choice, FittedStudent
-from services.student.prompting import StudentTemplate
 from services.student.shelf import ProfileShelf
 from shared.domain import (
     GateVerdict,

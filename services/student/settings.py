@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.inference.choice import EngineSettings
-from services.student.prompting import StudentTemplate
+from services.inference.prompting import StudentTemplate
 
 
 class StudentSettings(EngineSettings):

@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from services.inference.absent import AbsentModel
 from services.inference.base import LanguageModel
 from services.inference.host import EngineHost, Patience
+from services.inference.prompting import StudentTemplate
 from services.inference.scripted import Script, ScriptedModel
 from services.oracle.core import RULES, OracleCore, OracleSettings
 from services.oracle.servicer import OracleService
 from services.oracle.verifier.limits import Limits
 from services.oracle.verifier.verifier import SandboxedVerifier
 from services.student.core import StudentCore
-from services.student.prompting import StudentTemplate
 from services.student.servicer import StudentService
 from shared.rpc.channel import Target
 from shared.rpc.server import Running, ServerSettings, Service, first_of

@@ -12,10 +12,10 @@ from waiting import eventually
 
 from services.inference.base import LanguageModel
 from services.inference.host import EngineHost, Patience
+from services.inference.prompting import StudentTemplate
 from services.inference.transformers.engine import TransformersEngine, TransformersSettings
 from services.student.core import StudentCore
 from services.student.following import Follower
-from services.student.prompting import StudentTemplate
 from services.student.servicer import StudentService
 from shared.clients.student import StudentClient
 from shared.domain.training import Lora, TrainingStanding, TrainingState

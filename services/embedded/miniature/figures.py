@@ -13,8 +13,8 @@ from pathlib import Path
 from services.embedded.miniature.expressions import EXPRESSIONS, solution
 from services.embedded.miniature.problems import Split, WordProblem, problems
 from services.inference.base import LanguageModel
+from services.inference.prompting import StudentTemplate
 from services.oracle.verifier.verifier import SandboxedVerifier
-from services.student.prompting import StudentTemplate
 from shared.domain import Correctness, Sample, Sampling, TokenScores
 from shared.style.perplexity import perplexity
 

@@ -79,8 +79,8 @@ class TemplateScorer:
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[TokenScores]:
         """One result a request, in order. Raises FieldError for a text longer than the context."""
+        from services.inference.prompting import StudentTemplate
         from services.inference.transformers.scoring import prepare, score
-        from services.student.prompting import StudentTemplate
 
         checkpoint = self._scorer.checkpoint
         template = StudentTemplate(self._template.system, self._template.instruction)
@@ -104,7 +104,7 @@ async def _generated(
 
 
 async def _samples(engine: LanguageModel, request: GenerationRequest, template: Template) -> list[Generation]:
-    from services.student.prompting import StudentTemplate
+    from services.inference.prompting import StudentTemplate
 
     asked = StudentTemplate(template.system, template.instruction)
     prompt = asked.prompt(request.problem, request.hint, request.prefix)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from services.inference.prompting import StudentTemplate
 from services.inference.scripted import Script
 from services.student.engines.base import check_generation
-from services.student.prompting import StudentTemplate
 from shared.domain import ModelInfo, Sampling
 from shared.ports import Generation, GenerationRequest
 
