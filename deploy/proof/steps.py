@@ -9,12 +9,12 @@ from pathlib import Path
 
 import httpx2
 
-from deploy.proof import asking, watching
-from deploy.proof.engine import ROOT, Containers, eventually
+from deploy.proof import asking, miniature, watching
+from deploy.proof.engine import Containers, eventually
 from shared.clients.platform import PlatformClient
 
 # Grafana's image is the only one that the proof does without: nothing depends on it.
-SERVICES = ("redis", "student", "oracle", "pipeline", "gateway", "prometheus")
+SERVICES = ("redis", "student", "oracle", "trainer", "pipeline", "gateway", "prometheus")
 KILLED = ("pipeline", "oracle", "student", "redis", "gateway")
 TIMES = int(os.environ.get("IDIOLECT_PROOF_TIMES", "4"))
 GATEWAY_BYTES = 220_000_000
@@ -35,8 +35,6 @@ class Proof:
         self._undisturbed = b""
         self.jobs: dict[str, bytes] = {}
         self.told: dict[str, object] = {}
-        trainer = ("trainer",) if (ROOT / "services" / "trainer" / "__main__.py").is_file() else ()
-        self._services = (*SERVICES[:3], *trainer, *SERVICES[3:])
 
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Name and action of each."""
@@ -49,15 +47,16 @@ class Proof:
         yield "the network to Redis cut", self.cut
         yield "scaled to three hosts of workers", self.scaled
         yield "the transformers engine", self.transformers
+        yield "the miniature trained and evaluated", self.trained
         yield "every expression finds data", self.watched
         yield "down, and up again with the volumes kept", self.restarted
 
     def build(self) -> None:
         """Every image; the gateway's is small."""
         self._containers.compose(
-            "build", "-q", *(one for one in self._services if one not in ("redis", "prometheus"))
+            "build", "-q", *(one for one in SERVICES if one not in ("redis", "prometheus"))
         )
-        names = [f"idiolect-{one}" for one in self._services if one not in ("redis", "prometheus")]
+        names = [f"idiolect-{one}" for one in SERVICES if one not in ("redis", "prometheus")]
         sizes = {name: self._containers.size(f"{name}:0.1.0") for name in names}
         base = self._containers.size("python:3.11-slim-bookworm")
         self.told["bytes above the base"] = {name: size - base for name, size in sizes.items()}
@@ -128,6 +127,13 @@ class Proof:
         with self._client() as client:
             assert client.scores([("What is 6 + 1?", "6 + 1 = 7")])[0].nll is not None, "no score"
 
+    def trained(self) -> None:
+        """The trainer trains a student, the student takes it up without a restart, and both are evaluated."""
+        miniature.bring(self._containers)
+        self._up("--scale", "pipeline=3", **miniature.ENVIRONMENT)
+        with self._client() as client:
+            self.told["miniature"] = miniature.trained_and_evaluated(self._containers, client, self._folder)
+
     def watched(self) -> None:
         """Dashboards and rules ask for what is there."""
         with self._client() as client:
@@ -150,7 +156,7 @@ class Proof:
                 assert b"".join(client.results(job)) == found, f"the records of {job} have changed"
 
     def _up(self, *options: str, **environment: str) -> None:
-        self._containers.compose("up", "-d", "--no-build", "--wait", *options, *self._services, **environment)
+        self._containers.compose("up", "-d", "--no-build", "--wait", *options, *SERVICES, **environment)
 
     @contextmanager
     def _client(self) -> Iterator[PlatformClient]:

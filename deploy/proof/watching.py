@@ -10,11 +10,8 @@ from typing import Any
 
 from deploy.proof.engine import ROOT, Containers
 
-# Told only by vLLM, by NVIDIA's exporter, by the trainer, or once a call had to be tried again.
-NOT_HERE = re.compile(
-    r"vllm:|DCGM_|idiolect:gpu_memory|idiolect_engine_batch_size|idiolect_training|trainer"
-    r"|^idiolect:retries:rate5m$"
-)
+# Told only by vLLM, by NVIDIA's exporter, or once a call had to be tried again.
+NOT_HERE = re.compile(r"vllm:|DCGM_|idiolect:gpu_memory|idiolect_engine_batch_size|^idiolect:retries:rate5m$")
 # Run inside the network of the project, since Prometheus is published nowhere.
 _ASK = """
 import json, sys, urllib.parse, urllib.request
