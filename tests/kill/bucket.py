@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def served() -> Iterator[Bucket]:
     server.stdout.close()
 
 
-def _client():  # type: ignore[no-untyped-def]
+def _client() -> Any:
     from botocore.session import get_session
 
     return get_session().create_client("s3")

@@ -11,7 +11,6 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from redis import Redis, RedisError
 
@@ -22,7 +21,7 @@ from services.pipeline.dispatch.turns import Turns
 from services.pipeline.metrics import Backlog
 from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.desk import JobDesk
-from shared.jobs.errands import waiting
+from shared.jobs.errands import Errand, waiting
 from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, oldest_age, post, queue_key, queued_arguments
 from shared.jobs.order import JobOrder, Operation
@@ -33,6 +32,7 @@ _LOG = logging.getLogger(__name__)
 SHARD_TASK = "shard.work"
 ERRAND_TASK = "job.errand"
 PREPARE_TASK = "job.prepare"
+_ERRANDS = frozenset(map(str, Errand))
 _MOST_REMEMBERED = 10_000
 
 
@@ -158,10 +158,20 @@ class Dispatcher:
         return self._jobs[key]
 
     def _send_errands(self) -> None:
-        """Give out what is still to be done for jobs that have ended, as far as there is room."""
-        for key, errand in islice(waiting(self._desk.store), self._room):
-            if self._leases.is_free(key, errand) and self._leases.mark_queued(key, errand):
+        """Give out what is still to be done for jobs that have ended, as far as there is room.
+
+        In turns as shards are, so that errands which fail again and again don't keep others waiting.
+        """
+        free = [one for one in waiting(self._desk.store) if self._leases.is_free(*one)]
+        if not free:
+            return
+        turns = {key: turn for turn, key in enumerate(self._turns.in_order([key for key, _ in free]))}
+        queued = sum(arguments[-1] in _ERRANDS for arguments in queued_arguments(self._redis, BULK))
+        free.sort(key=lambda one: turns[one[0]])
+        for key, errand in free[: max(0, self._room - queued)]:
+            if self._leases.mark_queued(key, errand):
                 post(self._redis, ERRAND_TASK, [key.tenant, key.job, errand], BULK)
+                self._turns.took(key)
 
     def _fill(self, jobs: dict[JobKey, _Job]) -> None:
         """Fill the queue up; who has nothing in it and waits longest goes before all others, room or not."""
