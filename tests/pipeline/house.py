@@ -131,7 +131,7 @@ class House:
             "IDIOLECT_REDIS": f"redis://127.0.0.1:{self.port}/0",
             "IDIOLECT_STORE": self.store_url,
             "IDIOLECT_STUDENT": self.addresses["student"],
-            "IDIOLECT_ORACLE": self.addresses["oracle"],
+            "IDIOLECT_ORACLE": self.addresses.get("oracle", ""),
             "IDIOLECT_PIPELINE_RECONCILE": "2",
             **environment,
         }
