@@ -26,6 +26,7 @@ from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, oldest_age, post, queue_key, queued_arguments
 from shared.jobs.order import JobOrder, Operation
 from shared.jobs.stall import Stall, tell
+from shared.jobs.tally import Tally
 from shared.store import every_key
 
 _LOG = logging.getLogger(__name__)
@@ -34,13 +35,15 @@ ERRAND_TASK = "job.errand"
 PREPARE_TASK = "job.prepare"
 _ERRANDS = frozenset(map(str, Errand))
 _MOST_REMEMBERED = 10_000
+_TALLY_ROOTS = 16
 
 
 @dataclass
 class _Job:
     order: JobOrder
+    tally: Tally
+    told: int
     prepared: bool = False
-    first_open: int = 0
 
 
 class Dispatcher:
@@ -97,7 +100,7 @@ class Dispatcher:
     def _is_held(self, job: _Job) -> bool:
         part = PREPARE
         if job.prepared:
-            part = str(next(self._desk.open_shards(job.order, job.first_open), part))
+            part = str(next(self._desk.open_shards(job.order, job.tally.roots), part))
         return self._leases.is_held(job.order.key, part)
 
     def backlog(self) -> Backlog:
@@ -132,11 +135,18 @@ class Dispatcher:
             if close_cancelled(self._desk, self._leases, order):
                 finish(self._desk, order)
             return None
-        job.first_open = self._desk.first_open(order, job.first_open)
-        if job.first_open == order.shards:
+        self._advance(job)
+        if job.tally.roots == order.shards:
             finish(self._desk, order)
             return None
         return job
+
+    def _advance(self, job: _Job) -> None:
+        """See how far it is, and say so now and then."""
+        job.tally = self._desk.advanced(job.order, job.tally)
+        if job.tally.roots - job.told >= _TALLY_ROOTS:
+            self._desk.tell_tally(job.order, job.tally)
+            job.told = job.tally.roots
 
     def _is_over(self, key: JobKey) -> bool:
         """Whether the job is done; whoever said so may have been killed before it was taken from the list."""
@@ -150,9 +160,11 @@ class Dispatcher:
         """The job; None while it isn't accepted yet, or where it never will be."""
         if key not in self._jobs:
             try:
-                self._jobs[key] = _Job(self._desk.order(key))
+                order = self._desk.order(key)
             except NotFoundError:
                 return None
+            tally = self._desk.tally(order)
+            self._jobs[key] = _Job(order, tally, tally.roots)
             while len(self._jobs) > _MOST_REMEMBERED:
                 self._jobs.popitem(last=False)
         return self._jobs[key]
@@ -196,7 +208,7 @@ class Dispatcher:
         if not job.prepared:
             names = iter([PREPARE])
         else:
-            names = (str(shard) for shard in self._desk.open_shards(job.order, job.first_open))
+            names = (str(shard) for shard in self._desk.open_shards(job.order, job.tally.roots))
         for name in names:
             if self._leases.is_free(key, name) and self._leases.mark_queued(key, name):
                 yield name
