@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from shared.errors import FieldError, IntegrityError, NotFoundError
@@ -12,6 +12,7 @@ from shared.jobs.errands import Errand, ask
 from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import LIVE, JobKey, ShardId
 from shared.jobs.order import Fate, JobEnd, JobOrder, JobState, Prepared, Progress, ShardOutcome, summed
+from shared.jobs.tally import Tally
 from shared.store.base import Store, every_key
 
 # Outcomes are immutable, so they may be remembered for as long as there is room.
@@ -67,12 +68,17 @@ class JobDesk:
         """Decide a shard; False where it was decided before, and then that one holds."""
         return self.store.put_if_absent(order.key.shard(shard, "outcome"), outcome.to_bytes())
 
-    def leaves(self, order: JobOrder, root: int) -> Iterator[tuple[ShardId, ShardOutcome | None]]:
-        """The shards that a root consists of now, in the order of their lines, with their outcomes."""
+    def leaves(
+        self, order: JobOrder, root: int, decided: Container[ShardId] | None = None
+    ) -> Iterator[tuple[ShardId, ShardOutcome | None]]:
+        """The shards that a root consists of now, in the order of their lines, with their outcomes.
+
+        `decided`: those that have one, where that is known; of others it isn't looked for then.
+        """
         waiting = [ShardId(root)]
         while waiting:
             shard = waiting.pop()
-            outcome = self.outcome(order, shard)
+            outcome = self.outcome(order, shard) if decided is None or shard in decided else None
             if outcome is not None and outcome.fate is Fate.SPLIT:
                 waiting += reversed(outcome.parts)
             else:
@@ -85,19 +91,49 @@ class JobDesk:
                 if outcome is None:
                     yield shard
 
-    def first_open(self, order: JobOrder, first: int = 0) -> int:
-        """The first root from `first` on that is not decided whole; `order.shards` where all are."""
-        for root in range(first, order.shards):
-            if any(outcome is None for _, outcome in self.leaves(order, root)):
-                return root
-        return order.shards
+    def tally(self, order: JobOrder) -> Tally:
+        """What the first roots came to, as far as somebody has told it."""
+        try:
+            return Tally.from_bytes(self.store.get(order.key.tally))
+        except NotFoundError:
+            return Tally()
+
+    def tell_tally(self, order: JobOrder, tally: Tally) -> None:
+        """Spare others the reading of these roots."""
+        self.store.put(order.key.tally, tally.to_bytes())
+        # The job may have ended and been deleted meanwhile.
+        self.clear(order.key)
+
+    def advanced(self, order: JobOrder, tally: Tally) -> Tally:
+        """The tally with all roots behind it up to the first that is not decided whole."""
+        for root in range(tally.roots, order.shards):
+            leaves = [outcome for _, outcome in self.leaves(order, root)]
+            decided = [outcome for outcome in leaves if outcome is not None]
+            if len(decided) < len(leaves):
+                break
+            tally = tally.further(decided)
+        return tally
 
     def progress(self, order: JobOrder) -> Progress:
-        """How far a job is, counted shard by shard."""
-        leaves = [leaf for root in order.roots() for leaf in self.leaves(order, root)]
-        decided = [outcome for _, outcome in leaves if outcome is not None]
-        counts = summed([outcome.counts for outcome in decided])
-        return Progress(len(decided), len(leaves) - len(decided), counts)
+        """How far a job is: its tally, and what is decided behind it; reads nothing of what waits.
+
+        Root shards are found by their names, which come in their order up to a million of them.
+        """
+        tally = self.tally(order)
+        ended = self._decided(order, tally.roots)
+        roots = sorted({shard.root for shard in ended})
+        leaves = [outcome for root in roots for _, outcome in self.leaves(order, root, ended)]
+        decided = [outcome for outcome in leaves if outcome is not None]
+        counts = summed([tally.counts, *(outcome.counts for outcome in decided)])
+        waiting = order.shards - tally.roots - len(roots)
+        return Progress(tally.shards + len(decided), waiting + len(leaves) - len(decided), counts)
+
+    def _decided(self, order: JobOrder, first: int) -> set[ShardId]:
+        """Shards with an outcome, from root `first` on."""
+        folder = order.key.shards
+        keys = every_key(self.store, folder, after=f"{folder}{ShardId(first)}")
+        named = (key.removeprefix(folder).split("/") for key in keys)
+        return {ShardId.parse(shard) for shard, *part in named if part == ["outcome"]}
 
     def cancel(self, order: JobOrder) -> bool:
         """Ask for an early end; False where the job has ended already."""
@@ -120,7 +156,7 @@ class JobDesk:
 
     def run_log(self, order: JobOrder) -> Iterator[Attempted]:
         """Every attempt at every shard, with its times and its spending."""
-        for key in every_key(self.store, f"{order.key.folder}shards/"):
+        for key in every_key(self.store, order.key.shards):
             if key.split("/")[-2] == "log":
                 yield Attempted.from_bytes(self.store.get(key))
 
@@ -175,7 +211,7 @@ class JobDesk:
             return end.state
         if self.is_cancelled(order.key):
             return JobState.CANCELLING
-        started = self.store.list(f"{order.key.folder}shards/", "", 1)
+        started = self.store.list(order.key.shards, "", 1)
         return JobState.RUNNING if started else JobState.QUEUED
 
     def results(self, order: JobOrder, after: int = 0) -> Iterator[tuple[int, bytes]]:

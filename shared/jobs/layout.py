@@ -18,7 +18,8 @@ t/TENANT/jobs/JOB/budget/N               how the budget stands after its N-th ch
 t/TENANT/jobs/JOB/exhausted              the budget is used up, once
 t/TENANT/jobs/JOB/done                   how it ended, once
 t/TENANT/jobs/JOB/results.parquet        all records as Parquet, once, where somebody asked for it
-t/TENANT/jobs/JOB/progress               a hint, rewritten now and then
+t/TENANT/jobs/JOB/tally                  what its first root shards came to; a hint, rewritten now and then
+t/TENANT/jobs/JOB/progress               why it stands still; a hint, rewritten now and then
 t/TENANT/newest/jobs/REVERSED            list of jobs, newest first: its id turned round (a hint)
 t/TENANT/deleted/JOB                     the job was there and was deleted; it never comes back
 t/TENANT/files/FILE/meta, /content       uploads
@@ -115,8 +116,18 @@ class JobKey:
 
     @property
     def progress(self) -> str:
-        """The hint about how far it is."""
+        """The hint why it stands still."""
         return f"{self.folder}progress"
+
+    @property
+    def tally(self) -> str:
+        """What its first root shards came to."""
+        return f"{self.folder}tally"
+
+    @property
+    def shards(self) -> str:
+        """Folder of what its shards hold; ends with a slash."""
+        return f"{self.folder}shards/"
 
     @property
     def parquet(self) -> str:
@@ -129,7 +140,7 @@ class JobKey:
 
     def shard(self, shard: ShardId, part: str) -> str:
         """An object of a shard: ``outcome``, ``results.A``, ..."""
-        return f"{self.folder}shards/{shard}/{part}"
+        return f"{self.shards}{shard}/{part}"
 
     @classmethod
     def of_live(cls, key: str) -> JobKey:

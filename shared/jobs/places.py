@@ -54,3 +54,7 @@ class Place:
     def store(self) -> Store:
         """The whole bucket, in which `name` is a key."""
         return open_store(f"s3://{self.bucket}")
+
+    def folder(self) -> Store:
+        """What lies below a folder, and nothing else."""
+        return open_store(f"s3://{self.bucket}/{self.name}")

@@ -94,9 +94,9 @@ def pieces(data: Payload) -> Iterator[bytes]:
     return iter((data,) if isinstance(data, bytes) else data)
 
 
-def every_key(store: Store, prefix: str, page: int = PAGE) -> Iterator[str]:
-    """All keys that begin with `prefix`, in order, with one page at a time in memory."""
-    keys = store.list(prefix, limit=page)
+def every_key(store: Store, prefix: str, page: int = PAGE, after: str = "") -> Iterator[str]:
+    """All keys that begin with `prefix` and come after `after`, in order, one page at a time in memory."""
+    keys = store.list(prefix, after, page)
     while keys:
         yield from keys
         keys = store.list(prefix, after=keys[-1], limit=page) if len(keys) == page else []

@@ -131,7 +131,8 @@ class LocalStore:
 
     def _chunks(self, file: BufferedReader, start: int, chunk: int) -> Iterator[bytes]:
         with file:
-            file.seek(start)
+            if start:
+                file.seek(start)
             while data := self._read(file, chunk):
                 yield data
 

@@ -49,7 +49,7 @@ class DeskWorker:
             elif self._left > 0:
                 self._left -= 1
                 self._work(order, shard)
-        if self._desk.first_open(order) == order.shards:
+        if not any(self._desk.open_shards(order)):
             self._end(order)
 
     def _work(self, order: JobOrder, shard: ShardId) -> None:

@@ -41,12 +41,15 @@ class Account:
 
 
 class Street:
-    """All processes of an installation; `disk` is whether the store stands on a small disk of its own."""
+    """All processes of an installation; `disk` is whether the store stands on a small disk of its own.
 
-    def __init__(self, folder: Path, in_flight: int) -> None:
+    `store`: where it stands, else in the folder.
+    """
+
+    def __init__(self, folder: Path, in_flight: int, store: str | None = None) -> None:
         self._in_flight = in_flight
-        self.disk = _mounted(folder / "store")
-        self.house = House(folder)
+        self.disk = store is None and _mounted(folder / "store")
+        self.house = House(folder, store)
         self.house.service("student", IDIOLECT_STUDENT_ENGINE="scripted")
         self.house.service("oracle", IDIOLECT_ORACLE_ENGINE="rules")
         self._address = f"127.0.0.1:{free_port()}"
@@ -57,7 +60,7 @@ class Street:
     def _start_gateway(self) -> None:
         addresses = self.house.addresses
         told = {
-            "IDIOLECT_STORE": f"file:{self.house.folder / 'store'}",
+            "IDIOLECT_STORE": self.house.store_url,
             "IDIOLECT_REDIS": self.redis,
             "IDIOLECT_STUDENT": addresses["student"],
             "IDIOLECT_ORACLE": addresses["oracle"],
@@ -96,10 +99,15 @@ class Street:
 
     def fit(self, body: bytes) -> None:
         """From now on jobs name a profile of these lines, where else each fits one of its own."""
+        asked = {"name": "student", "input_file_id": self.upload(body)}
+        self.profile = self.answer("POST", "/v1/students", json=asked).json()["id"]
+        self._query = f"wait=0&profile={self.profile}"
+
+    def upload(self, body: bytes) -> str:
+        """Id of a file of these lines."""
         file = {"data": {"purpose": "user_data"}, "files": {"file": ("lines.jsonl", body)}}
-        asked = {"name": "student", "input_file_id": self.answer("POST", "/v1/files", **file).json()["id"]}
-        profile = self.answer("POST", "/v1/students", json=asked).json()["id"]
-        self._query = f"wait=0&profile={profile}"
+        found: str = self.answer("POST", "/v1/files", **file).json()["id"]
+        return found
 
     def post(self, body: bytes) -> JobOrder:
         """An accepted job."""

@@ -81,12 +81,13 @@ class Part:
 
 
 class House:
-    """Starts the parts and takes jobs in; `close` ends all of it."""
+    """Starts the parts and takes jobs in; `close` ends all of it. `store`: where, else on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str | None = None) -> None:
         self.folder = folder
         self.port = free_port()
-        self.store = open_store(f"file:{folder / 'store'}")
+        self.store_url = store or f"file:{folder / 'store'}"
+        self.store = open_store(self.store_url)
         self.desk = JobDesk(self.store)
         self.parts: list[Part] = []
         self.named: dict[str, Part] = {}
@@ -128,9 +129,9 @@ class House:
         """One host of workers."""
         told = {
             "IDIOLECT_REDIS": f"redis://127.0.0.1:{self.port}/0",
-            "IDIOLECT_STORE": f"file:{self.folder / 'store'}",
+            "IDIOLECT_STORE": self.store_url,
             "IDIOLECT_STUDENT": self.addresses["student"],
-            "IDIOLECT_ORACLE": self.addresses["oracle"],
+            "IDIOLECT_ORACLE": self.addresses.get("oracle", ""),
             "IDIOLECT_PIPELINE_RECONCILE": "2",
             **environment,
         }

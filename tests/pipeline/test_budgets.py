@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bucket import served
 from canned import CannedModel
 from house import House, Part, eventually
 from oracles import thinking
@@ -40,6 +42,20 @@ class Counting(CannedModel):
             self.told += sample.tokens + (sample.prompt_tokens if first else 0)
             first = False
             yield sample
+
+
+@pytest.fixture(scope="module", params=["disk", "s3"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Redis, a student, and a store of either kind; no workers yet."""
+    with ExitStack() as stack:
+        store = None
+        if request.param == "s3":
+            stack.enter_context(served())
+            store = "s3://data/store"
+        opened = House(tmp_path_factory.mktemp("house"), store)
+        stack.callback(opened.close)
+        opened.service("student", IDIOLECT_STUDENT_ENGINE="scripted")
+        yield opened
 
 
 @pytest.fixture

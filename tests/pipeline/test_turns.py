@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from house import House
 
+from services.pipeline.dispatch.leases import Leases
 from services.pipeline.dispatch.pulse import Listener
 from services.pipeline.dispatch.rounds import Dispatcher
+from shared.jobs.errands import Errand, ask
+from shared.jobs.ids import new_id
+from shared.jobs.layout import JobKey
 from shared.jobs.nudge import BULK, queued_arguments
 from shared.jobs.order import JobOrder, Operation, Prepared
 
@@ -57,3 +61,32 @@ def test_who_was_just_served_waits_behind_the_others(queue: House) -> None:
     queue.redis.rpop("idiolect:bulk")
     rounds.round()
     assert tenants(queue) == ["huge"] * ROOM
+
+
+def fail_errand(house: House) -> None:
+    """A worker takes the next message, and its errand can't be done now."""
+    tenant, job, errand = queued_arguments(house.redis, BULK)[-1]
+    house.redis.rpop("idiolect:bulk")
+    with Leases(house.redis).take(JobKey(tenant, job), errand):  # type: ignore[union-attr]
+        pass
+
+
+def test_errands_that_fail_again_and_again_keep_nobody_waiting(queue: House) -> None:
+    for tenant, count in (("broken", 3 * ROOM), ("small", 1)):
+        for _ in range(count):
+            ask(queue.store, JobKey(tenant, new_id("job")), Errand.OUTPUT)
+    rounds = dispatcher(queue)
+    rounds.round()
+    for _ in range(ROOM):
+        fail_errand(queue)
+    rounds.round()
+    assert "small" in tenants(queue)
+
+
+def test_errands_are_no_more_in_the_queue_than_there_is_room(queue: House) -> None:
+    for _ in range(3 * ROOM):
+        ask(queue.store, JobKey("acme", new_id("job")), Errand.OUTPUT)
+    rounds = dispatcher(queue)
+    rounds.round()
+    rounds.round()
+    assert len(tenants(queue)) == ROOM

@@ -21,7 +21,7 @@ def close_cancelled(desk: JobDesk, leases: Leases, order: JobOrder) -> bool:
     Who holds a shard sees the wish itself.
     """
     complete = True
-    for shard in desk.open_shards(order):
+    for shard in desk.open_shards(order, desk.tally(order).roots):
         if leases.is_held(order.key, str(shard)):
             complete = False
         else:
@@ -40,11 +40,10 @@ def _as_far_as_it_is(desk: JobDesk, order: JobOrder, shard: ShardId) -> ShardOut
 
 def finish(desk: JobDesk, order: JobOrder) -> None:
     """Say that all shards are decided, with the counts of their records."""
-    leaves = (outcome for root in order.roots() for _, outcome in desk.leaves(order, root))
-    cancelled = any(outcome is not None and outcome.fate is Fate.CANCELLED for outcome in leaves)
-    counts = desk.progress(order).counts
-    end = JobEnd(JobState.CANCELLED if cancelled else JobState.COMPLETED, time.time(), counts)
-    if cancelled and desk.is_exhausted(order) and not desk.is_cancelled(order.key):
+    tally = desk.advanced(order, desk.tally(order))
+    counts = tally.counts
+    end = JobEnd(JobState.CANCELLED if tally.cut else JobState.COMPLETED, time.time(), counts)
+    if tally.cut and desk.is_exhausted(order) and not desk.is_cancelled(order.key):
         end = replace(end, state=JobState.FAILED, reason=_exhausted(desk, order, sum(counts.values())))
     desk.store.delete(order.key.progress)
     desk.finish(order, end)

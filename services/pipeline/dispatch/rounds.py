@@ -11,7 +11,6 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from redis import Redis, RedisError
 
@@ -22,25 +21,29 @@ from services.pipeline.dispatch.turns import Turns
 from services.pipeline.metrics import Backlog
 from shared.errors import IdiolectError, NotFoundError, StoreError, UnavailableError
 from shared.jobs.desk import JobDesk
-from shared.jobs.errands import waiting
+from shared.jobs.errands import Errand, waiting
 from shared.jobs.layout import LIVE, JobKey
 from shared.jobs.nudge import BULK, INTERACTIVE, oldest_age, post, queue_key, queued_arguments
 from shared.jobs.order import JobOrder, Operation
 from shared.jobs.stall import Stall, tell
+from shared.jobs.tally import Tally
 from shared.store import every_key
 
 _LOG = logging.getLogger(__name__)
 SHARD_TASK = "shard.work"
 ERRAND_TASK = "job.errand"
 PREPARE_TASK = "job.prepare"
+_ERRANDS = frozenset(map(str, Errand))
 _MOST_REMEMBERED = 10_000
+_TALLY_ROOTS = 16
 
 
 @dataclass
 class _Job:
     order: JobOrder
+    tally: Tally
+    told: int
     prepared: bool = False
-    first_open: int = 0
 
 
 class Dispatcher:
@@ -97,7 +100,7 @@ class Dispatcher:
     def _is_held(self, job: _Job) -> bool:
         part = PREPARE
         if job.prepared:
-            part = str(next(self._desk.open_shards(job.order, job.first_open), part))
+            part = str(next(self._desk.open_shards(job.order, job.tally.roots), part))
         return self._leases.is_held(job.order.key, part)
 
     def backlog(self) -> Backlog:
@@ -132,11 +135,18 @@ class Dispatcher:
             if close_cancelled(self._desk, self._leases, order):
                 finish(self._desk, order)
             return None
-        job.first_open = self._desk.first_open(order, job.first_open)
-        if job.first_open == order.shards:
+        self._advance(job)
+        if job.tally.roots == order.shards:
             finish(self._desk, order)
             return None
         return job
+
+    def _advance(self, job: _Job) -> None:
+        """See how far it is, and say so now and then."""
+        job.tally = self._desk.advanced(job.order, job.tally)
+        if job.tally.roots - job.told >= _TALLY_ROOTS:
+            self._desk.tell_tally(job.order, job.tally)
+            job.told = job.tally.roots
 
     def _is_over(self, key: JobKey) -> bool:
         """Whether the job is done; whoever said so may have been killed before it was taken from the list."""
@@ -150,18 +160,30 @@ class Dispatcher:
         """The job; None while it isn't accepted yet, or where it never will be."""
         if key not in self._jobs:
             try:
-                self._jobs[key] = _Job(self._desk.order(key))
+                order = self._desk.order(key)
             except NotFoundError:
                 return None
+            tally = self._desk.tally(order)
+            self._jobs[key] = _Job(order, tally, tally.roots)
             while len(self._jobs) > _MOST_REMEMBERED:
                 self._jobs.popitem(last=False)
         return self._jobs[key]
 
     def _send_errands(self) -> None:
-        """Give out what is still to be done for jobs that have ended, as far as there is room."""
-        for key, errand in islice(waiting(self._desk.store), self._room):
-            if self._leases.is_free(key, errand) and self._leases.mark_queued(key, errand):
+        """Give out what is still to be done for jobs that have ended, as far as there is room.
+
+        In turns as shards are, so that errands which fail again and again don't keep others waiting.
+        """
+        free = [one for one in waiting(self._desk.store) if self._leases.is_free(*one)]
+        if not free:
+            return
+        turns = {key: turn for turn, key in enumerate(self._turns.in_order([key for key, _ in free]))}
+        queued = sum(arguments[-1] in _ERRANDS for arguments in queued_arguments(self._redis, BULK))
+        free.sort(key=lambda one: turns[one[0]])
+        for key, errand in free[: max(0, self._room - queued)]:
+            if self._leases.mark_queued(key, errand):
                 post(self._redis, ERRAND_TASK, [key.tenant, key.job, errand], BULK)
+                self._turns.took(key)
 
     def _fill(self, jobs: dict[JobKey, _Job]) -> None:
         """Fill the queue up; who has nothing in it and waits longest goes before all others, room or not."""
@@ -186,7 +208,7 @@ class Dispatcher:
         if not job.prepared:
             names = iter([PREPARE])
         else:
-            names = (str(shard) for shard in self._desk.open_shards(job.order, job.first_open))
+            names = (str(shard) for shard in self._desk.open_shards(job.order, job.tally.roots))
         for name in names:
             if self._leases.is_free(key, name) and self._leases.mark_queued(key, name):
                 yield name

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from shared.errors import FieldError
+import logging
+
+from shared.errors import FieldError, UnavailableError
 from shared.jobs.desk import JobDesk
 from shared.jobs.order import JobOrder
 from shared.jobs.places import Place
+
+_LOG = logging.getLogger(__name__)
 
 
 def deliver(desk: JobDesk, order: JobOrder) -> None:
@@ -16,7 +20,17 @@ def deliver(desk: JobDesk, order: JobOrder) -> None:
     """
     if order.output is None:
         raise FieldError("output", "is missing", "this job names no place")
-    place = Place.of_folder("output", order.output)
-    store, folder = place.store(), f"{place.name}{order.key.job}"
-    store.put_if_absent(f"{folder}/results.jsonl", (line for _, line in desk.results(order)))
-    store.put_if_absent(f"{folder}/errors.jsonl", (line for _, line in desk.errors(order)))
+    place = Place.of_folder("output", f"{order.output}{order.key.job}/")
+    store = place.store()
+    store.put_if_absent(f"{place.name}results.jsonl", (line for _, line in desk.results(order)))
+    store.put_if_absent(f"{place.name}errors.jsonl", (line for _, line in desk.errors(order)))
+    _tidy(place)
+
+
+def _tidy(place: Place) -> None:
+    """Give up what earlier tries that were killed have sent in parts: nobody sees it, but it is paid for."""
+    try:
+        place.folder().collect_orphans(0.0)
+    except UnavailableError as error:
+        # A key may be allowed to write and not to list; what is wanted is there all the same.
+        _LOG.warning("unfinished uploads below %s stay: %s", place, error)
