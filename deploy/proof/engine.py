@@ -30,8 +30,12 @@ class Containers:
         }
 
     def compose(self, *arguments: str, given: str | None = None, **environment: str) -> str:
-        """What ``docker compose`` says. CalledProcessError, with what it complained of, where it fails."""
+        """What ``docker compose`` says. RuntimeError, with what it complained of, where it fails."""
         return _run(("docker", "compose", *arguments), {**self._environment, **environment}, given)
+
+    def run(self, *arguments: str) -> str:
+        """What a container of its own says, which is gone afterwards. RuntimeError where it fails."""
+        return _run(("docker", "run", "--rm", *arguments), self._environment)
 
     def ids(self, service: str) -> list[str]:
         """The running containers of a service."""

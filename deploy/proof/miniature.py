@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from deploy.proof import asking
-from deploy.proof.engine import PROJECT, ROOT, Containers, eventually
+from deploy.proof.engine import PROJECT, Containers, eventually
 from services.embedded.miniature.expressions import solution
 from services.embedded.miniature.problems import Split, problems
 from services.embedded.miniature.shipped import student_folder
@@ -47,27 +46,17 @@ with StudentClient(Target("student:50051")) as student:
 
 def bring(containers: Containers) -> None:
     """Put the shipped student into the volume of weights, as the operator does with a folder of their own."""
-    command = [
-        *("docker", "run", "--rm", "--user", "0", "--entrypoint", "sh"),
-        *(
-            "-v",
-            f"{PROJECT}_models:/data/models",
-            "-v",
-            f"{student_folder()}:/from:ro",
-            "idiolect-trainer:0.1.0",
-        ),
-        *("-c", f"cp -rL /from {FOLDER} && chown -R 10001:10001 /data/models"),
-    ]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    volumes = ("-v", f"{PROJECT}_models:/data/models", "-v", f"{student_folder()}:/from:ro")
+    copied = f"cp -rL /from {FOLDER} && chown -R 10001:10001 /data/models"
+    containers.run(*volumes, "--user", "0", "--entrypoint", "sh", "idiolect-trainer:0.1.0", "-c", copied)
 
 
 def trained_and_evaluated(containers: Containers, client: PlatformClient, folder: Path) -> dict[str, Any]:
     """Figures of the student before and after a training on right solutions in its own words."""
     before = _evaluated(client, folder / "problems.jsonl")
-    steps = [
-        step for _, step in client.watch_training(_begun(client, folder / "rows.jsonl")) if step is not None
-    ]
-    ended = next(client.trainings())
+    training = _begun(client, folder / "rows.jsonl")
+    steps = [step for _, step in client.watch_training(training) if step is not None]
+    ended = client.training(training)
     assert ended.state is TrainingState.SUCCEEDED, f"the training ended {ended.state}: {ended.error}"
     assert len(steps) == STEPS, f"{len(steps)} of {STEPS} steps were told"
     assert ended.digest is not None, "the training published nothing"

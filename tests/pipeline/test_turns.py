@@ -67,7 +67,9 @@ def fail_errand(house: House) -> None:
     """A worker takes the next message, and its errand can't be done now."""
     tenant, job, errand = queued_arguments(house.redis, BULK)[-1]
     house.redis.rpop("idiolect:bulk")
-    with Leases(house.redis).take(JobKey(tenant, job), errand):  # type: ignore[union-attr]
+    lease = Leases(house.redis).take(JobKey(tenant, job), errand)
+    assert lease is not None, "somebody else holds it"
+    with lease:
         pass
 
 

@@ -36,6 +36,7 @@ PREPARE_TASK = "job.prepare"
 _ERRANDS = frozenset(map(str, Errand))
 _MOST_REMEMBERED = 10_000
 _TALLY_ROOTS = 16
+"""Root shards after which a job's tally is told anew: one write for so many reads that others are spared."""
 
 
 @dataclass
