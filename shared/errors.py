@@ -93,11 +93,13 @@ class UnavailableError(IdiolectError):
 
     Attributes:
         service, method: the call that failed, where it was one. reached: whether the service itself said so.
+        passing: whether the same call may succeed in a moment.
     """
 
     service: str = ""
     method: str = ""
     reached: bool = True
+    passing: bool = False
 
 
 class BusyError(UnavailableError):

@@ -141,9 +141,17 @@ class Proof:
         asked = [*watching.dashboard_expressions(), *watching.recorded_names()]
         self.told["expressions"] = len(asked)
         self.told["expressions without data here"] = list(watching.not_here(asked))
-        eventually(
-            lambda: not watching.without_data(self._containers, asked), "data for every expression", 60
-        )
+        missing = asked
+
+        def found() -> bool:
+            nonlocal missing
+            missing = watching.without_data(self._containers, asked)
+            return not missing
+
+        try:
+            eventually(found, "data for every expression", 60)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; none for {missing}") from None
 
     def restarted(self) -> None:
         """What was accepted outlives its containers."""

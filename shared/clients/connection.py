@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
 from shared.clients.under_way import under_way
-from shared.errors import FieldError, UnavailableError
-from shared.rpc.channel import Target
+from shared.errors import BusyError, FieldError, UnavailableError
+from shared.rpc.channel import RETRIES, Target
 from shared.rpc.status import error_of
 from shared.tracing import outgoing
 
 Stub = TypeVar("Stub")
+Result = TypeVar("Result")
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.1, 5.0
 
 
 class Connection(Generic[Stub]):
@@ -30,13 +33,13 @@ class Connection(Generic[Stub]):
         self._process = 0
         self._channel: grpc.Channel | None = None
         self._stub: Stub | None = None
-        self._cut = False
+        self._cut = threading.Event()
 
     @property
     def stub(self) -> Stub:
         """The stub of this process."""
         with self._lock:
-            if self._cut:
+            if self._cut.is_set():
                 raise UnavailableError("the connection was cut")
             if self._stub is None or self._process != os.getpid():
                 # A channel of the parent is let be: closing it here would need its threads.
@@ -48,7 +51,7 @@ class Connection(Generic[Stub]):
     def cut(self) -> None:
         """Close for good: calls under way end, and whoever makes another gets UnavailableError."""
         with self._lock:
-            self._cut = True
+            self._cut.set()
         self.close()
 
     def close(self) -> None:
@@ -57,6 +60,24 @@ class Connection(Generic[Stub]):
             if self._channel is not None and self._process == os.getpid():
                 self._channel.close()
             self._channel = self._stub = None
+
+    def again(self, call: Callable[[], Result]) -> Result:
+        """The result of a call that may be made more than once; with a stream, which gRPC doesn't try again.
+
+        A service that says when is asked then. The last UnavailableError where it stays so.
+        """
+        pause = _FIRST_SECONDS
+        for _ in range(RETRIES - 1):
+            try:
+                return call()
+            except UnavailableError as error:
+                if not error.passing:
+                    raise
+                wanted = error.retry_after if isinstance(error, BusyError) else pause
+                if self._cut.wait(wanted * random.uniform(0.8, 1.2)):
+                    raise
+                pause = min(_LONGEST_SECONDS, 2 * pause)
+        return call()
 
     @contextmanager
     def translated(self, method: str) -> Iterator[None]:
@@ -68,6 +89,7 @@ class Connection(Generic[Stub]):
             found = error_of(failed, f"{self.target.name} {self.target.address}")
             if isinstance(found, UnavailableError):
                 found.service, found.method = self.service, method
+                found.passing = failed.code() is grpc.StatusCode.UNAVAILABLE
             raise found from None
 
 

@@ -47,13 +47,14 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
 
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order (`shared.ports.Generator`)."""
-        made: dict[int, pb.Sample] = {}
-        with self._connection.translated("Generate"):
-            for sample in self._samples(request):
-                made[sample.index] = sample
+        made = self._connection.again(lambda: self._made(request))
         if len(made) != request.n:
             raise IntegrityError(f"{len(made)} of {request.n} samples came back")
         return [_generation(made[index]) for index in range(request.n)]
+
+    def _made(self, request: GenerationRequest) -> dict[int, pb.Sample]:
+        with self._connection.translated("Generate"):
+            return {sample.index: sample for sample in self._samples(request)}
 
     def _samples(self, request: GenerationRequest) -> Iterator[pb.Sample]:
         stub, digest = self._connection.stub, self.info.digest
@@ -72,8 +73,12 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
         if not requests:
             return []
         digest = self.info.digest
-        found: dict[int, TokenScores] = {}
         sent = [_score(index, request, digest, profile_id) for index, request in enumerate(requests)]
+        found = self._connection.again(lambda: self._scored(sent))
+        return [found[index] for index in range(len(requests))]
+
+    def _scored(self, sent: Sequence[pb.ScoreRequest]) -> dict[int, TokenScores]:
+        found: dict[int, TokenScores] = {}
         with self._connection.translated("Score"):
             answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=headers())
             for answer in answers:
@@ -81,7 +86,7 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
                     answers.cancel()
                     raise _failure(answer.failure)
                 found[answer.index] = scores_of(answer.scores)
-        return [found[index] for index in range(len(requests))]
+        return found
 
     def build_profile(
         self,

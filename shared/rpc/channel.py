@@ -19,7 +19,14 @@ from shared.rpc.door import MESSAGE_BYTES
 from shared.rpc.server import split_address
 from shared.rpc.tls import TlsFiles
 
-_RETRIES = 5
+RETRIES = 5
+# When a server is killed, gRPC's own retries can lose a call with a stream: it never ends, nor fails.
+# So these methods have none, and clients try again themselves.
+STREAMING = {
+    "idiolect.oracle.v1.OracleService": ("Rewrite",),
+    "idiolect.student.v1.StudentService": ("BuildProfile", "Continue", "Generate", "Score"),
+    "idiolect.trainer.v1.TrainerService": ("WatchTraining",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +107,14 @@ _SERVICE_CONFIG = json.dumps(
             {
                 "name": [{}],
                 "retryPolicy": {
-                    "maxAttempts": _RETRIES,
+                    "maxAttempts": RETRIES,
                     "initialBackoff": "0.1s",
                     "maxBackoff": "5s",
                     "backoffMultiplier": 2,
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
-            }
+            },
+            {"name": [{"service": one, "method": method} for one in STREAMING for method in STREAMING[one]]},
         ],
     }
 )

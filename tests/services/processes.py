@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from waiting import eventually
@@ -59,3 +61,18 @@ def ended(name: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=60
     )
+
+
+def free_port(hosts: list[str]) -> int:
+    """A port that is free on all the hosts."""
+    while True:
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind((hosts[0], 0))
+            port = first.getsockname()[1]
+            try:
+                for host in hosts[1:]:
+                    stack.enter_context(socket.socket()).bind((host, port))
+            except OSError:
+                continue
+            return port

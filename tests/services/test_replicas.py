@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 import pytest
 from certificates import make_certificates
+from processes import free_port
 from served import Served, scripted
 from waiting import eventually
 
@@ -37,21 +38,6 @@ def calls_of(served: Served) -> int:
     lines = served.metrics().splitlines()
     wanted = 'idiolect_requests_total{code="OK",method="Score",service="student"}'
     return int(sum(float(line.split()[-1]) for line in lines if line.startswith(wanted)))
-
-
-def free_port(hosts: list[str]) -> int:
-    """A port that is free on all the hosts."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind((hosts[0], 0))
-            port = first.getsockname()[1]
-            try:
-                for host in hosts[1:]:
-                    stack.enter_context(socket.socket()).bind((host, port))
-            except OSError:
-                continue
-            return port
 
 
 @contextmanager
