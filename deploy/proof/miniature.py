@@ -24,7 +24,8 @@ ENVIRONMENT = {
     "STUDENT_FOLLOWS": "file:/data/store",
     "TRAINER_BASES": f"student={FOLDER}",
 }
-ROWS, STEPS = 320, 20
+# Long enough for Prometheus to look in, which it does every 5 s.
+ROWS, STEPS = 320, 80
 PROBLEMS, SAMPLES = 40, 2
 FOLLOW_SECONDS = 120.0
 _SETTINGS = TrainingSettings(batch_size=16, steps=STEPS, learning_rate=1e-3, precision="float32", seed=1)

@@ -43,9 +43,13 @@ def answers(containers: Containers, expressions: list[str]) -> dict[str, list[An
 
 
 def without_data(containers: Containers, expressions: list[str]) -> list[str]:
-    """Expressions that find nothing, of those that can find something here."""
-    found = answers(containers, expressions)
-    return [one for one in expressions if not found[one] and not NOT_HERE.search(one)]
+    """Expressions that found nothing in the last hour, of those that can find something here.
+
+    Some, such as the loss of a training, are there for as long as what they tell of.
+    """
+    hour = {one: f"last_over_time(({one})[1h:5s])" for one in expressions if not NOT_HERE.search(one)}
+    found = answers(containers, list(hour.values()))
+    return [one for one, asked in hour.items() if not found[asked]]
 
 
 def targets(containers: Containers) -> dict[str, int]:
