@@ -97,10 +97,13 @@ def test_many_models_one_after_another_leave_no_thread_and_no_model(
 def test_an_evaluation_that_is_left_early_ends_its_engine(
     evaluator: LocalEvaluator, student: Path, problems: list[EvaluationProblem]
 ) -> None:
+    before = set(threading.enumerate())
     stream = evaluator.evaluate(str(student), problems, SETTINGS)
     next(stream)
+    models = [one for one in set(threading.enumerate()) - before if one.name == "idiolect-transformers"]
+    assert len(models) == 1
     stream.close()  # type: ignore[attr-defined]
-    assert not [one for one in threading.enumerate() if one.name == "idiolect-transformers"]
+    assert not models[0].is_alive()
 
 
 def test_a_problem_that_does_not_fit_is_named(evaluator: LocalEvaluator, student: Path) -> None:
