@@ -17,6 +17,7 @@ from itertools import chain
 from services.gateway.accepting import Wish, stored
 from services.gateway.batches import BatchRequest, BatchShelf, Closed, LineFault, Refusal
 from services.gateway.bodies import lines
+from services.gateway.distinct import Distinct
 from services.gateway.files import FILE, Files
 from services.gateway.house import House
 from shared.errors import FieldError, NotFoundError
@@ -25,7 +26,6 @@ from shared.jsonl import JsonObject, decode_object, dump_line
 
 ENDPOINTS = {f"/v1/{operation.value}": operation for operation in Operation}
 _MOST_FAULTS = 100
-_SHORT = 8
 _BEYOND = 1 << 62
 
 
@@ -138,7 +138,11 @@ def derived_id(batch_id: str, part: str) -> str:
 
 def checked_bodies(files: Files, request: BatchRequest) -> Iterator[bytes]:
     """The bodies of a batch's requests, one line each. BatchFaultsError where a line can't be one."""
-    seen: set[bytes] = set()
+    with Distinct() as seen:
+        yield from _bodies(files, request, seen)
+
+
+def _bodies(files: Files, request: BatchRequest, seen: Distinct) -> Iterator[bytes]:
     faults: list[LineFault] = []
     for number, line in enumerate(lines(files.content(request.input_file_id)), 1):
         if not line.strip():
@@ -161,18 +165,15 @@ def checked_bodies(files: Files, request: BatchRequest) -> Iterator[bytes]:
         raise BatchFaultsError(tuple(faults))
 
 
-def _checked(line: bytes, endpoint: str, seen: set[bytes]) -> JsonObject:
+def _checked(line: bytes, endpoint: str, seen: Distinct) -> JsonObject:
     item = decode_object(line)
     custom_id = item.get("custom_id")
     if not isinstance(custom_id, str) or not 0 < len(custom_id) <= 512:
         raise FieldError("custom_id", "is missing or no string of 1 to 512 characters", "give each line one")
-    # Eight bytes instead of the text: a file of a million lines needs some 60 MB, and a clash is one in 10^7.
-    digest = hashlib.blake2b(custom_id.encode(), digest_size=_SHORT).digest()
-    if digest in seen:
+    if not seen.add(custom_id):
         raise FieldError(
             "custom_id", f"{custom_id[:80]!r} stands twice in the file", "give each line its own"
         )
-    seen.add(digest)
     if item.get("method") != "POST":
         raise FieldError("method", f"is {str(item.get('method'))[:20]!r}", "write POST")
     if item.get("url") != endpoint:
