@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study study-full test test-kill test-vllm compose-test check bench bench-engines bench-gateway bench-training proto
+.PHONY: help setup demo study study-full test test-kill test-vllm compose-test check bench bench-engines bench-gateway bench-training proto sbom audit
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
+SUPPLY := .venv-supply
+SHIPPED := embedded gateway pipeline oracle student trainer
 # Worker processes of the tests; each uses one thread.
 JOBS ?= 2
 
@@ -64,6 +66,25 @@ check: $(READY) ## format, lint, types, import rules, light imports, contract
 
 proto: $(READY) ## generate shared/rpc/generated from proto/
 	$(BIN)/python proto/generate.py
+
+sbom: $(READY) $(SUPPLY)/.ready ## bills of materials in out/sbom, and docs/dependencies.md
+	mkdir -p out/sbom
+	$(SUPPLY)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o out/sbom/environment.cdx.json
+	for image in $(SHIPPED); do \
+		$(SUPPLY)/bin/cyclonedx-py requirements requirements/$$image.txt --output-reproducible -o out/sbom/$$image.cdx.json || exit 1; \
+	done
+	$(BIN)/python requirements/licences.py out/sbom/environment.cdx.json > out/sbom/dependencies.md
+	cp out/sbom/dependencies.md docs/dependencies.md
+
+audit: $(SUPPLY)/.ready ## known vulnerabilities of what is pinned; asks the internet, and fails where it can't
+	$(SUPPLY)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
+		$(SHIPPED:%=-r requirements/%.txt) -r requirements/supply.txt
+
+$(SUPPLY)/.ready: requirements/supply.txt
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer with venv"; exit 1; }
+	test -x $(SUPPLY)/bin/python || $(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet -r requirements/supply.txt
+	touch $@
 
 study: $(READY) ## the paradox on the shipped student: 5 arms, 2 losses, 3 seeds
 	@$(BIN)/idiolect study miniature -o out/study $(ARGS)

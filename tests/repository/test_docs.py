@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from services.embedded.cli import COMMANDS
+from shared.jobs.stall import CAUSES
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "services" / "embedded" / "commands"
@@ -57,3 +58,21 @@ def test_the_edit_of_the_record_in_the_readme_fits_its_text() -> None:
     record = json.loads(shown[1]) if shown else {}
     start, end = record["edits"][0]["span"]
     assert record["native"]["text"][start:end] == record["edits"][0]["before"]
+
+
+def test_every_cause_of_a_stall_is_explained_and_no_other() -> None:
+    section = re.search(
+        r"^## When a job stands still\n(.*?)^## ", (ROOT / "docs/operators.md").read_text(), re.M | re.S
+    )
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", section[1] if section else "", re.M)
+    assert sorted(cause for cause, _ in rows) == sorted(CAUSES)
+    assert all(len(cell) > 20 for _, row in rows for cell in row.split("|"))
+
+
+def test_what_the_documents_tell_operators_to_look_at_is_there() -> None:
+    text = (ROOT / "docs/operators.md").read_text()
+    metrics = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("metrics", "services"))
+    services = (ROOT / "docs/services.md").read_text() + (ROOT / "docs/gateway.md").read_text()
+    assert [name for name in set(re.findall(r"idiolect_[a-z_]+(?=`)", text)) if name not in metrics] == []
+    variables = set(re.findall(r"IDIOLECT_(?:ORACLE|STUDENT|GATEWAY)_[A-Z_]+", text))
+    assert [name for name in variables if name not in services] == []

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+SHIPPED = ("embedded", "gateway", "pipeline", "oracle", "student", "trainer")
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 
 
@@ -46,3 +47,11 @@ def test_the_gateway_image_holds_no_heavy_library() -> None:
 def test_one_version_of_a_package_is_pinned_everywhere() -> None:
     found = {(name, version) for path in FILES for name, version in pins(path.name).items()}
     assert len(found) == len({name for name, _ in found})
+
+
+def test_the_page_of_dependencies_tells_what_is_pinned() -> None:
+    rows = (ROOT / "docs" / "dependencies.md").read_text().split("\n| ")[2:]
+    told = {tuple(row.split(" | ")[:2]) for row in rows}
+    shipped = {item for name in SHIPPED for item in pins(f"{name}.txt").items()}
+    assert told == shipped, "run make sbom"
+    assert not [row for row in rows if "not declared" in row]
