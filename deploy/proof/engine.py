@@ -37,6 +37,10 @@ class Containers:
         """What a container of its own says, which is gone afterwards. RuntimeError where it fails."""
         return _run(("docker", "run", "--rm", *arguments), self._environment)
 
+    def script(self, name: str, *arguments: str) -> str:
+        """What a script of ``deploy`` says, as an operator runs it. RuntimeError where it fails."""
+        return _run((str(ROOT / "deploy" / name), *arguments), self._environment)
+
     def ids(self, service: str) -> list[str]:
         """The running containers of a service."""
         return self.compose("ps", "-q", service).split()

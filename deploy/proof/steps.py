@@ -50,6 +50,7 @@ class Proof:
         yield "the miniature trained and evaluated", self.trained
         yield "every expression finds data", self.watched
         yield "down, and up again with the volumes kept", self.restarted
+        yield "backed up, all volumes lost, and restored", self.restored
 
     def build(self) -> None:
         """Every image; the gateway's is small."""
@@ -157,6 +158,22 @@ class Proof:
         """What was accepted outlives its containers."""
         self._containers.compose("down", "--timeout", "60")
         self._up()
+        self._check_jobs()
+
+    def restored(self) -> None:
+        """What a backup holds is found again where nothing was left, profiles and all."""
+        backup = self._folder / "backup.tar.gz"
+        self._containers.script("backup.sh", str(backup))
+        self.told["bytes of the backup"] = backup.stat().st_size
+        self._containers.compose("down", "--volumes", "--timeout", "60")
+        self._containers.script("restore.sh", str(backup))
+        self._up()
+        self._check_jobs()
+        with self._client() as client:
+            assert self._job(client, lambda _: None) == self._undisturbed, "records differ under the profile"
+
+    def _check_jobs(self) -> None:
+        """Every job that was accepted is there, with its records."""
         with self._client() as client:
             there = {job.id for job in client.jobs()}
             assert self.jobs.keys() <= there, "jobs are lost"
