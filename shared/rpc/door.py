@@ -58,7 +58,7 @@ class Door(aio.ServerInterceptor):
 
     @asynccontextmanager
     async def call(self, path: str, context: Any) -> AsyncIterator[None]:
-        """One call of ``/SERVICE/METHOD``: counted, traced, and ended with a status that says what was wrong."""
+        """One call of a whole method: counted, traced, and ended with a status that says what went wrong."""
         span = server_span(path, context.invocation_metadata() or ())
         method = path.rpartition("/")[2]
         meter, started = metered_from_here(), time.perf_counter()
