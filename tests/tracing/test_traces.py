@@ -98,7 +98,14 @@ def test_a_shard_is_worked_in_a_process_of_the_pool(story: Story) -> None:
 
 def test_every_call_of_a_worker_is_below_its_work(story: Story) -> None:
     works = {story.one(name).id: story.one(name).pid for name in ("prepare", "shard")}
-    assert {works.get(call.parent) for call in story.calls(CLIENT)} == set(works.values())
+    calls = [call for call in story.calls(CLIENT) if call.house == "idiolect-pipeline"]
+    assert {call.parent for call in calls} == works.keys()
+    assert all(call.pid == works[call.parent] for call in calls)
+
+
+def test_a_call_of_the_gateway_is_below_its_request(story: Story) -> None:
+    calls = [call for call in story.calls(CLIENT) if call.house == "idiolect-gateway"]
+    assert {call.parent for call in calls} == {story.one("POST /v1/refinements").id}
 
 
 @pytest.mark.parametrize("method", ["BuildProfile", "JudgeStyle", "Locate", "Rewrite", "Score", "Verify"])
