@@ -12,6 +12,7 @@ from services.gateway.settings import GatewaySettings
 from shared.errors import IdiolectError
 from shared.logs import log_to_stderr
 from shared.rpc.settings import from_environment
+from shared.trace_export import exporting
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +26,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = from_environment(GatewaySettings)
         server = GatewayServer(build(settings), settings)
-        server.run(sockets=[server.listen()])
+        with exporting("gateway"):
+            server.run(sockets=[server.listen()])
     except IdiolectError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2

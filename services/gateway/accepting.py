@@ -16,6 +16,7 @@ from shared.jobs.intake import accept, discard, take_in
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
 from shared.store import Store
+from shared.tracing import carried, remark
 
 JOB = "job"
 _BEAT_SECONDS = 10.0
@@ -54,6 +55,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
     except BaseException:
         discard(store, key)
         raise
+    remark("idiolect.job", key.job)
     return JobOrder(
         key=key,
         operation=wish.operation,
@@ -67,6 +69,7 @@ def stored(store: Store, wish: Wish, lines: Iterable[bytes]) -> JobOrder:
         webhook=wish.webhook,
         labels=wish.labels,
         output=wish.output,
+        trace=carried(),
     )
 
 

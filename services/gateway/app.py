@@ -138,6 +138,8 @@ def app_of(house: House, keys: Keys, probes: Probes) -> FastAPI:
         lifespan=_living,
         docs_url=None,
         redoc_url=None,
+        # The door makes the span of a request; FastAPI's own would tell addresses and queries too.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
     app.state.probes = probes

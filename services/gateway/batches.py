@@ -29,7 +29,11 @@ BATCH = "batch"
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """A batch as it was asked for. `config` is that of its job; `created` in seconds since the epoch."""
+    """A batch as it was asked for.
+
+    `config` is that of its job, `created` in seconds since the epoch, `trace` that of the request as in an
+    order.
+    """
 
     id: str
     tenant: str
@@ -39,6 +43,7 @@ class BatchRequest:
     created: int
     config: Mapping[str, Any]
     metadata: Mapping[str, str] | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from services.gateway.house import House
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.order import JobOrder, JobState, Operation
 from shared.jsonl import JsonObject, decode_object, dump_line
+from shared.tracing import resumed
 
 ENDPOINTS = {f"/v1/{operation.value}": operation for operation in Operation}
 _MOST_FAULTS = 100
@@ -70,7 +71,8 @@ class BatchClerk:
         )
         try:
             found = checked_bodies(Files(shelf.store, shelf.tenant), request)
-            order = shelf.decision(request.id).settle(stored(shelf.store, wish, found))
+            with resumed("batch", request.trace, {"idiolect.batch": request.id}):
+                order = shelf.decision(request.id).settle(stored(shelf.store, wish, found))
         except BatchFaultsError as bad:
             shelf.refuse(request.id, Refusal(int(time.time()), bad.faults))
             return None

@@ -16,7 +16,7 @@ from services.gateway.errors import HttpError, respond
 from services.gateway.figures import GatewayFigures
 from services.gateway.limits import BodyWatch, RateLimit
 from services.gateway.settings import GatewaySettings
-from shared.tracing import continue_trace
+from services.gateway.spans import API, traced
 
 # Bodies of these may be as long as an upload; they are never held whole.
 STREAMED = ("/v1/files", "/v1/refinements")
@@ -39,10 +39,9 @@ class Door:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        continue_trace(headers.items())
-        with self.figures.watch(scope) as watched:
+        with self.figures.watch(scope) as watched, traced(scope, headers, watched):
             try:
-                if scope["path"].startswith("/v1/"):
+                if scope["path"].startswith(API):
                     scope.setdefault("state", {})["caller"] = self._caller(headers)
                 body = Body(
                     receive, decoder_for(headers.get("content-encoding", "")), *self._limits(scope, headers)

@@ -62,7 +62,7 @@ class GatewayFigures:
             yield watched
         finally:
             self._in_flight.dec()
-            labels = _method(scope), _route(scope)
+            labels = method_of(scope), route_of(scope) or "none"
             self._requests.labels(*labels, str(watched.status)).inc()
             self._duration.labels(*labels).observe(time.monotonic() - begun)
 
@@ -84,11 +84,11 @@ class Watched:
         return overheard
 
 
-def _method(scope: Scope) -> str:
+def method_of(scope: Scope) -> str:
     """The method; clients can invent some."""
     return scope["method"] if scope["method"] in _METHODS else "other"
 
 
-def _route(scope: Scope) -> str:
-    """The route's template, never the path: ids are no labels."""
-    return getattr(scope.get("route"), "path", "none")
+def route_of(scope: Scope) -> str | None:
+    """The route's template, never the path: ids are no labels. None before it is found, or where none is."""
+    return getattr(scope.get("route"), "path", None)

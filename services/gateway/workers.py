@@ -18,6 +18,7 @@ from shared.jobs.layout import JobKey
 from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import Operation
 from shared.jobs.stall import wait_of
+from shared.tracing import carried
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class RedisWorkers:
         self, operation: Operation, config: dict[str, Any], lines: Sequence[bytes], wait: float
     ) -> Answered | None:
         """What came of the lines; None where nobody answered in time, or a part is away for now."""
-        asked = Asked(operation, config, lines)
+        asked = Asked(operation, config, lines, carried())
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, ask, self._redis, asked, wait)

@@ -9,6 +9,7 @@ from services.pipeline.settings import PipelineSettings
 from shared.errors import IdiolectError
 from shared.logs import log_to_stderr
 from shared.rpc.settings import from_environment
+from shared.trace_export import exporting
 
 
 def main() -> int:
@@ -17,7 +18,8 @@ def main() -> int:
     try:
         host = Host(from_environment(PipelineSettings))
         stopped_by_signals(host)
-        host.run()
+        with exporting("pipeline"):
+            host.run()
     except IdiolectError as error:
         print(f"pipeline: {error}", file=sys.stderr)
         return 2

@@ -14,8 +14,8 @@ import grpc
 from shared.clients.under_way import under_way
 from shared.errors import BusyError, FieldError, UnavailableError
 from shared.rpc.channel import RETRIES, Target
+from shared.rpc.spans import Metadata, client_span
 from shared.rpc.status import error_of
-from shared.tracing import outgoing
 
 Stub = TypeVar("Stub")
 Result = TypeVar("Result")
@@ -25,9 +25,11 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 0.1, 5.0
 class Connection(Generic[Stub]):
     """Holds the channel and the stub of this process."""
 
-    def __init__(self, target: Target, stub: type[Stub], service: str) -> None:
-        """`service`: its name, for errors and for whoever asks what is waited for."""
-        self.target, self.service = target, service
+    def __init__(self, target: Target, stub: type[Stub], contract: str) -> None:
+        """`contract`: full name of the service, ``idiolect.SERVICE.v1.(...)``."""
+        self.target, self.contract = target, contract
+        # For errors, and for whoever asks what is waited for.
+        self.service = contract.split(".")[1]
         self._kind: Any = stub
         self._lock = threading.Lock()
         self._process = 0
@@ -80,11 +82,14 @@ class Connection(Generic[Stub]):
         return call()
 
     @contextmanager
-    def translated(self, method: str) -> Iterator[None]:
-        """Raises what a failed call means; where the service itself did not say, named by its address."""
+    def translated(self, method: str) -> Iterator[Metadata]:
+        """Raises what a failed call means; where the service itself did not say, named by its address.
+
+        Gives the metadata that the call must take along: its trace.
+        """
         try:
-            with under_way(self.service, method):
-                yield
+            with under_way(self.service, method), client_span(self.contract, method) as metadata:
+                yield metadata
         except grpc.RpcError as failed:
             found = error_of(failed, f"{self.target.name} {self.target.address}")
             if isinstance(found, UnavailableError):
@@ -96,8 +101,8 @@ class Connection(Generic[Stub]):
 class ServiceClient(Generic[Stub]):
     """What every client of a service is: one connection, closed by whoever opened it."""
 
-    def __init__(self, target: Target, stub: type[Stub], service: str) -> None:
-        self._connection = Connection(target, stub, service)
+    def __init__(self, target: Target, stub: type[Stub], contract: str) -> None:
+        self._connection = Connection(target, stub, contract)
 
     def __enter__(self) -> Self:
         return self
@@ -112,11 +117,6 @@ class ServiceClient(Generic[Stub]):
     def cut(self) -> None:
         """Abort all calls; who holds one, or makes another, gets UnavailableError."""
         self._connection.cut()
-
-
-def headers() -> tuple[tuple[str, str], ...]:
-    """Metadata of an outgoing call: the trace."""
-    return tuple(outgoing().items())
 
 
 def sendable(field: str, text: str) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import grpc
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import ServiceClient, countable, headers, sendable
+from shared.clients.connection import ServiceClient, countable, sendable
 from shared.domain import Candidate, Diagnosis, ModelInfo, Trajectory, Verdict
 from shared.metering import Usage, spend
 from shared.ports import RewriteRequest
@@ -28,6 +28,7 @@ from shared.rpc.wire.trajectories import (
     verdict_of,
 )
 
+CONTRACT = pb.DESCRIPTOR.services_by_name["OracleService"].full_name
 QUICK_SECONDS = 120.0
 SLOW_SECONDS = 3600.0
 
@@ -72,7 +73,7 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target, grpc_pb.OracleServiceStub, "oracle")
+        super().__init__(target, grpc_pb.OracleServiceStub, CONTRACT)
         self._info: OracleInfo | None = None
 
     @property
@@ -83,10 +84,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
     def told_within(self, seconds: float) -> OracleInfo:
         """The same, from an oracle that must say it within that time. UnavailableError where it doesn't."""
         if self._info is None:
-            with self._connection.translated("GetInfo"):
-                found = self._connection.stub.GetInfo(
-                    pb.GetInfoRequest(), timeout=seconds, metadata=headers()
-                )
+            with self._connection.translated("GetInfo") as metadata:
+                found = self._connection.stub.GetInfo(pb.GetInfoRequest(), timeout=seconds, metadata=metadata)
             self._info = _info(found)
         return self._info
 
@@ -106,8 +105,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
             text=sendable("text", text),
             gold=None if gold is None else sendable("gold", gold),
         )
-        with self._connection.translated("Verify"):
-            said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("Verify") as metadata:
+            said = self._connection.stub.Verify(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return verdict_of(said.verdict)
 
     def locate(
@@ -121,8 +120,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
             verdict=verdict_message(verdict),
             locators=chosen,
         )
-        with self._connection.translated("Locate"), _counted():
-            said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Locate") as metadata, _counted():
+            said = self._connection.stub.Locate(asked, timeout=SLOW_SECONDS, metadata=metadata)
         spend(usage_of(said.usage))
         return diagnosis_of(said.diagnosis)
 
@@ -138,8 +137,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
             seed=countable("seed", request.seed, 1 << 63),
             examples=request.examples,
         )
-        with self._connection.translated("Rewrite"):
-            answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Rewrite") as metadata:
+            answers = self._connection.stub.Rewrite(asked, timeout=SLOW_SECONDS, metadata=metadata)
             told = Usage()
             try:
                 for answer in answers:
@@ -161,8 +160,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
             refined=sendable("refined", refined),
             seed=countable("seed", seed, 1 << 63),
         )
-        with self._connection.translated("JudgeRetention"), _counted():
-            said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("JudgeRetention") as metadata, _counted():
+            said = self._connection.stub.JudgeRetention(asked, timeout=SLOW_SECONDS, metadata=metadata)
         spend(usage_of(said.usage))
         return Retention(said.score, said.votes, said.unreadable, said.rationale)
 
@@ -173,8 +172,8 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
             problem=sendable("problem", problem),
             text=sendable("text", text),
         )
-        with self._connection.translated("Reward"):
-            said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Reward") as metadata:
+            said = self._connection.stub.Reward(asked, timeout=SLOW_SECONDS, metadata=metadata)
         return said.reward
 
     def sleep(self, holder: str, ttl: timedelta, lease_id: str | None = None) -> str:
@@ -182,15 +181,15 @@ class OracleClient(ServiceClient[grpc_pb.OracleServiceStub]):
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with self._connection.translated("Sleep"):
-            lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Sleep") as metadata:
+            lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=metadata)
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
-        with self._connection.translated("Wake"):
+        with self._connection.translated("Wake") as metadata:
             self._connection.stub.Wake(
-                pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=headers()
+                pb.WakeRequest(lease_id=lease_id), timeout=SLOW_SECONDS, metadata=metadata
             )
 
 

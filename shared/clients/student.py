@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from google.protobuf import duration_pb2
 
-from shared.clients.connection import ServiceClient, countable, headers, sendable
+from shared.clients.connection import ServiceClient, countable, sendable
 from shared.domain import GateVerdict, ModelInfo, ScorerInfo, Span, StudentProfile, TokenScores
 from shared.errors import FieldError, InputError, IntegrityError
 from shared.ports import Generation, GenerationRequest, ScoreRequest
@@ -16,9 +16,11 @@ from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.student.v1 import student_pb2 as pb
 from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc as grpc_pb
 from shared.rpc.generated.idiolect.types.v1 import types_pb2
+from shared.rpc.spans import Metadata
 from shared.rpc.wire.styles import gate_of, model_of, profile_of, scores_of
 from shared.rpc.wire.trajectories import span_message
 
+CONTRACT = pb.DESCRIPTOR.services_by_name["StudentService"].full_name
 QUICK_SECONDS = 60.0
 SLOW_SECONDS = 3600.0
 
@@ -31,16 +33,16 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target, grpc_pb.StudentServiceStub, "student")
+        super().__init__(target, grpc_pb.StudentServiceStub, CONTRACT)
         self._info: ModelInfo | None = None
 
     @property
     def info(self) -> ModelInfo:
         """The model that was served when this client first asked."""
         if self._info is None:
-            with self._connection.translated("GetInfo"):
+            with self._connection.translated("GetInfo") as metadata:
                 asked = self._connection.stub.GetInfo(
-                    pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=headers(), wait_for_ready=False
+                    pb.GetInfoRequest(), timeout=QUICK_SECONDS, metadata=metadata, wait_for_ready=False
                 )
             self._info = model_of(asked.model)
         return self._info
@@ -53,19 +55,19 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
         return [_generation(made[index]) for index in range(request.n)]
 
     def _made(self, request: GenerationRequest) -> dict[int, pb.Sample]:
-        with self._connection.translated("Generate"):
-            return {sample.index: sample for sample in self._samples(request)}
+        with self._connection.translated("Generate") as metadata:
+            return {sample.index: sample for sample in self._samples(request, metadata)}
 
-    def _samples(self, request: GenerationRequest) -> Iterator[pb.Sample]:
+    def _samples(self, request: GenerationRequest, metadata: Metadata) -> Iterator[pb.Sample]:
         stub, digest = self._connection.stub, self.info.digest
         asked = _sampling(request)
         if request.prefix:
             on = _continuation(request, digest, asked)
-            for continued in stub.Continue(on, timeout=SLOW_SECONDS, metadata=headers()):
+            for continued in stub.Continue(on, timeout=SLOW_SECONDS, metadata=metadata):
                 yield continued.sample
         else:
             anew = _start(request, digest, asked)
-            for begun in stub.Generate(anew, timeout=SLOW_SECONDS, metadata=headers()):
+            for begun in stub.Generate(anew, timeout=SLOW_SECONDS, metadata=metadata):
                 yield begun.sample
 
     def score(self, requests: Sequence[ScoreRequest], profile_id: str | None = None) -> list[TokenScores]:
@@ -79,8 +81,8 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
 
     def _scored(self, sent: Sequence[pb.ScoreRequest]) -> dict[int, TokenScores]:
         found: dict[int, TokenScores] = {}
-        with self._connection.translated("Score"):
-            answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Score") as metadata:
+            answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=metadata)
             for answer in answers:
                 if answer.HasField("failure"):
                     answers.cancel()
@@ -109,15 +111,15 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
                 sample = pb.NativeSample(problem=sendable("problem", problem), text=sendable("text", text))
                 yield pb.BuildProfileRequest(sample=sample)
 
-        with self._connection.translated("BuildProfile"):
-            built = self._connection.stub.BuildProfile(parts(), timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("BuildProfile") as metadata:
+            built = self._connection.stub.BuildProfile(parts(), timeout=SLOW_SECONDS, metadata=metadata)
         return profile_of(built.profile)
 
     def profile(self, profile_id: str) -> StudentProfile:
         """A profile that was built before. NotFoundError where the service has none of that name."""
         asked = pb.GetProfileRequest(profile_id=profile_id)
-        with self._connection.translated("GetProfile"):
-            found = self._connection.stub.GetProfile(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("GetProfile") as metadata:
+            found = self._connection.stub.GetProfile(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return profile_of(found.profile)
 
     def judge(self, profile_id: str, request: ScoreRequest, span: Span) -> GateVerdict:
@@ -129,15 +131,15 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
             text=sendable("text", request.text),
             span=span_message(span),
         )
-        with self._connection.translated("JudgeStyle"):
-            judged = self._connection.stub.JudgeStyle(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("JudgeStyle") as metadata:
+            judged = self._connection.stub.JudgeStyle(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return gate_of(judged.verdict)
 
     def load_model(self, source: str) -> ModelInfo:
         """Serve another model, and expect that one from now on."""
         asked = pb.LoadModelRequest(model_digest=self.info.digest, source=sendable("source", source))
-        with self._connection.translated("LoadModel"):
-            loaded = self._connection.stub.LoadModel(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("LoadModel") as metadata:
+            loaded = self._connection.stub.LoadModel(asked, timeout=SLOW_SECONDS, metadata=metadata)
         self._info = model_of(loaded.model)
         return self._info
 
@@ -145,8 +147,8 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
         """Serve with a LoRA adapter or, for None, without one; and expect that model from now on."""
         given = None if source is None else sendable("source", source)
         asked = pb.LoadAdapterRequest(model_digest=self.info.digest, source=given)
-        with self._connection.translated("LoadAdapter"):
-            loaded = self._connection.stub.LoadAdapter(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("LoadAdapter") as metadata:
+            loaded = self._connection.stub.LoadAdapter(asked, timeout=SLOW_SECONDS, metadata=metadata)
         self._info = model_of(loaded.model)
         return self._info
 
@@ -155,15 +157,15 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
         span = duration_pb2.Duration()
         span.FromTimedelta(ttl)
         asked = pb.SleepRequest(holder=holder, ttl=span, lease_id=lease_id)
-        with self._connection.translated("Sleep"):
-            lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Sleep") as metadata:
+            lease = self._connection.stub.Sleep(asked, timeout=SLOW_SECONDS, metadata=metadata)
         return lease.lease_id
 
     def wake(self, lease_id: str) -> None:
         """End a lease."""
         asked = pb.WakeRequest(lease_id=lease_id)
-        with self._connection.translated("Wake"):
-            self._connection.stub.Wake(asked, timeout=SLOW_SECONDS, metadata=headers())
+        with self._connection.translated("Wake") as metadata:
+            self._connection.stub.Wake(asked, timeout=SLOW_SECONDS, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ from typing import Any
 
 from grpc import RpcError
 
-from shared.clients.connection import Connection, headers, sendable
+from shared.clients.connection import Connection, sendable
 from shared.domain.training import TrainingProgress, TrainingSettings, TrainingStanding
 from shared.jobs.ids import turned
 from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2 as pb
 from shared.rpc.generated.idiolect.trainer.v1 import trainer_pb2_grpc as grpc_pb
+from shared.rpc.spans import client_span
 from shared.rpc.status import error_of
 from shared.rpc.wire.trainings import ARTIFACT, settings_message, standing_of
 
+CONTRACT = pb.DESCRIPTOR.services_by_name["TrainerService"].full_name
 QUICK_SECONDS = 60.0
 # The rows are read through before the answer.
 START_SECONDS = 3600.0
@@ -51,7 +53,7 @@ class TrainerClient:
 
     def __init__(self, target: Target, tenant: str = "default") -> None:
         """`tenant` is the name space in which the caller's rows, trainings and models are."""
-        self._connection = Connection(target, grpc_pb.TrainerServiceStub, "trainer")
+        self._connection = Connection(target, grpc_pb.TrainerServiceStub, CONTRACT)
         self._tenant = tenant
 
     def of_tenant(self, tenant: str) -> TrainerClient:
@@ -84,8 +86,8 @@ class TrainerClient:
             system=request.system,
             id=request.id or "",
         )
-        with self._connection.translated("StartTraining"):
-            begun = self._connection.stub.StartTraining(asked, timeout=START_SECONDS, metadata=headers())
+        with self._connection.translated("StartTraining") as metadata:
+            begun = self._connection.stub.StartTraining(asked, timeout=START_SECONDS, metadata=metadata)
         return standing_of(begun.training)
 
     def watch(
@@ -93,8 +95,8 @@ class TrainerClient:
     ) -> Iterator[tuple[TrainingStanding, TrainingProgress | None]]:
         """Every step behind `after` as it is done, and at last how it ended, without a step."""
         asked = pb.WatchTrainingRequest(tenant=self._tenant, id=training, after_step=after)
-        with self._connection.translated("WatchTraining"):
-            told = self._connection.stub.WatchTraining(asked, timeout=_LONGEST_SECONDS, metadata=headers())
+        with self._connection.translated("WatchTraining") as metadata:
+            told = self._connection.stub.WatchTraining(asked, timeout=_LONGEST_SECONDS, metadata=metadata)
             for message in told:
                 yield standing_of(message.training), _step_of(message)
 
@@ -107,16 +109,17 @@ class TrainerClient:
         async with target.channel() as channel:
             watch: Any = grpc_pb.TrainerServiceStub(channel).WatchTraining
             try:
-                async for message in watch(asked, timeout=_LONGEST_SECONDS, metadata=headers()):
-                    yield standing_of(message.training), _step_of(message)
+                with client_span(CONTRACT, "WatchTraining") as metadata:
+                    async for message in watch(asked, timeout=_LONGEST_SECONDS, metadata=metadata):
+                        yield standing_of(message.training), _step_of(message)
             except RpcError as failed:
                 raise error_of(failed, f"{target.name} {target.address}") from None
 
     def get(self, training: str) -> TrainingStanding:
         """One training. NotFoundError where the name space has none of that id."""
         asked = pb.GetTrainingRequest(tenant=self._tenant, id=training)
-        with self._connection.translated("GetTraining"):
-            found = self._connection.stub.GetTraining(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("GetTraining") as metadata:
+            found = self._connection.stub.GetTraining(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return standing_of(found.training)
 
     def list(self, size: int = 100, token: str = "") -> tuple[list[TrainingStanding], str]:
@@ -125,22 +128,22 @@ class TrainerClient:
         A page behind a training begins at `token_behind` its id.
         """
         asked = pb.ListTrainingsRequest(tenant=self._tenant, page_size=size, page_token=token)
-        with self._connection.translated("ListTrainings"):
-            page = self._connection.stub.ListTrainings(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("ListTrainings") as metadata:
+            page = self._connection.stub.ListTrainings(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return [standing_of(training) for training in page.trainings], page.next_page_token
 
     def cancel(self, training: str) -> TrainingStanding:
         """Have it end early, with a checkpoint; one that has ended stays as it is."""
         asked = pb.CancelTrainingRequest(tenant=self._tenant, id=training)
-        with self._connection.translated("CancelTraining"):
-            told = self._connection.stub.CancelTraining(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("CancelTraining") as metadata:
+            told = self._connection.stub.CancelTraining(asked, timeout=QUICK_SECONDS, metadata=metadata)
         return standing_of(told.training)
 
     def serve(self, name: str, digest: str, *, adapter: bool = False) -> None:
         """Have the students that follow the store serve a published model, or wear it as an adapter."""
         asked = pb.ServeModelRequest(tenant=self._tenant, name=name, digest=digest, adapter=adapter)
-        with self._connection.translated("ServeModel"):
-            self._connection.stub.ServeModel(asked, timeout=QUICK_SECONDS, metadata=headers())
+        with self._connection.translated("ServeModel") as metadata:
+            self._connection.stub.ServeModel(asked, timeout=QUICK_SECONDS, metadata=metadata)
 
 
 def token_behind(training: str) -> str:

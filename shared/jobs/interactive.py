@@ -24,11 +24,12 @@ _TAKEN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Some lines, and what is to be done with them at once. `config` is that of a job."""
+    """Some lines, and what is to be done with them at once; `config` and `trace` as in a job's order."""
 
     operation: Operation
     config: Mapping[str, Any]
     lines: Sequence[bytes]
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ class Answer:
 def ask(redis: Redis, asked: Asked, seconds: float) -> Answer | None:
     """The answer; None where none came in so many seconds. RedisError where Redis can't be reached."""
     number = new_id("ask")
-    told = {"operation": asked.operation, "config": dict(asked.config), "lines": _texts(asked.lines)}
+    told = {
+        "operation": asked.operation,
+        "config": dict(asked.config),
+        "lines": _texts(asked.lines),
+        "trace": asked.trace,
+    }
     redis.set(_question(number), json.dumps(told), ex=int(seconds) + 1)
     post(redis, TASK, [number], INTERACTIVE)
     try:
@@ -66,7 +72,7 @@ def question(redis: Redis, number: str) -> Asked | None:
     redis.set(_taken(number), b"1", ex=_TAKEN_SECONDS)
     told = json.loads(found)
     lines = [base64.b64decode(line) for line in told["lines"]]
-    return Asked(Operation(told["operation"]), told["config"], lines)
+    return Asked(Operation(told["operation"]), told["config"], lines, told.get("trace"))
 
 
 def answer(redis: Redis, number: str, answered: Answer) -> None:

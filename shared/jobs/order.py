@@ -39,6 +39,7 @@ class JobOrder:
         budget: most tokens of the oracle, None without a limit. webhook: told when the job ends.
         labels: the caller's own, given back as they are.
         output: folder ``s3://...`` to which results and errors are written at the end; None: nowhere.
+        trace: the W3C ``traceparent`` of the request that it was accepted by; None where none was kept.
     """
 
     key: JobKey
@@ -54,10 +55,14 @@ class JobOrder:
     webhook: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     output: str | None = None
+    trace: str | None = None
 
     def to_bytes(self) -> bytes:
-        """As it stands in the store."""
-        return _dumped({"format": FORMAT, **asdict(self)})
+        """As it stands in the store; without a trace as versions before there was one wrote it."""
+        told = asdict(self)
+        if self.trace is None:
+            del told["trace"]
+        return _dumped({"format": FORMAT, **told})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> JobOrder:

@@ -17,9 +17,9 @@ from shared.errors import FieldError, IdiolectError
 from shared.metering import metered_from_here
 from shared.metrics import ServiceMetrics
 from shared.rpc.malformed import Malformed, lenient
+from shared.rpc.spans import ended, server_span
 from shared.rpc.status import code_of, trailers
 from shared.rpc.usage import usage_trailer
-from shared.tracing import continue_trace
 
 MESSAGE_BYTES = 4 << 20
 PREFIX = "/idiolect."
@@ -42,12 +42,12 @@ class Door(aio.ServerInterceptor):
         method = str(handler_call_details.method)
         if handler is None or not method.startswith(PREFIX):
             return handler
-        return self._guarded(handler, method.rsplit("/", 1)[-1])
+        return self._guarded(handler, method)
 
-    def _guarded(self, handler: Any, method: str) -> Any:
+    def _guarded(self, handler: Any, path: str) -> Any:
         reader = lenient(handler.request_deserializer.__self__)
         wrap: Callable[[Door, str, Any], Any] = _streaming if handler.response_streaming else _single
-        answer = wrap(self, method, handler)
+        answer = wrap(self, path, handler)
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -57,9 +57,10 @@ class Door(aio.ServerInterceptor):
         return make(answer, request_deserializer=reader, response_serializer=handler.response_serializer)
 
     @asynccontextmanager
-    async def call(self, method: str, context: Any) -> AsyncIterator[None]:
-        """One call: counted, traced, and ended with a status that says what went wrong."""
-        continue_trace(context.invocation_metadata() or ())
+    async def call(self, path: str, context: Any) -> AsyncIterator[None]:
+        """One call of a whole method: counted, traced, and ended with a status that says what went wrong."""
+        span = server_span(path, context.invocation_metadata() or ())
+        method = path.rpartition("/")[2]
         meter, started = metered_from_here(), time.perf_counter()
         self._metrics.began(method)
         code = grpc.StatusCode.CANCELLED
@@ -80,27 +81,28 @@ class Door(aio.ServerInterceptor):
         finally:
             self._metrics.tokens(read=meter.usage.tokens_in, written=meter.usage.tokens_out)
             self._metrics.ended(method, code.name, time.perf_counter() - started)
+            ended(span, code)
 
 
-def _single(door: Door, method: str, handler: Any) -> Callable[..., Awaitable[Any]]:
+def _single(door: Door, path: str, handler: Any) -> Callable[..., Awaitable[Any]]:
     """A method with one response. It must be a plain coroutine function: gRPC looks."""
     behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
     accept = _each_accepted if handler.request_streaming else _accepted
 
     async def respond(request: Any, context: Any) -> Any:
-        async with door.call(method, context):
+        async with door.call(path, context):
             return await behaviour(accept(request), context)
 
     return respond
 
 
-def _streaming(door: Door, method: str, handler: Any) -> Callable[..., AsyncIterator[Any]]:
+def _streaming(door: Door, path: str, handler: Any) -> Callable[..., AsyncIterator[Any]]:
     """A method with a stream of responses; whatever it holds is let go when the stream ends."""
     behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
     accept = _each_accepted if handler.request_streaming else _accepted
 
     async def respond(request: Any, context: Any) -> AsyncIterator[Any]:
-        async with door.call(method, context), aclosing(behaviour(accept(request), context)) as responses:
+        async with door.call(path, context), aclosing(behaviour(accept(request), context)) as responses:
             async for response in responses:
                 yield response
 

@@ -21,6 +21,7 @@ from shared.errors import FieldError
 from shared.metrics import ServiceMetrics
 from shared.rpc.door import MESSAGE_BYTES, Door
 from shared.rpc.tls import TlsFiles
+from shared.trace_export import exporting
 
 _LOG = logging.getLogger(__name__)
 # Larger messages reach the door, which says which field is too large; beyond this gRPC itself refuses.
@@ -177,7 +178,8 @@ def split_address(address: str, field: str) -> tuple[str, int]:
 
 def run(service: Service, settings: ServerSettings, registry: CollectorRegistry) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises what the service failed with, after draining."""
-    asyncio.run(_run(service, settings, registry))
+    with exporting(service.name):
+        asyncio.run(_run(service, settings, registry))
 
 
 async def _run(service: Service, settings: ServerSettings, registry: CollectorRegistry) -> None:

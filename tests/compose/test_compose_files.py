@@ -78,6 +78,12 @@ def test_a_container_is_given_longer_to_stop_than_its_service_takes(name: str) -
     assert SERVICES[name]["stop_grace_period"] == "45s"
 
 
+@pytest.mark.parametrize("name", OURS[1:])
+def test_every_service_is_told_where_spans_go(name: str) -> None:
+    told = SERVICES[name]["environment"]
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"
+
+
 def test_every_variable_of_the_compose_files_stands_in_the_example() -> None:
     files = [ROOT / "docker-compose.yml", *DEPLOY.glob("compose.*.yml")]
     used = {name for file in files for name in re.findall(r"\$\{([A-Z_]+)", file.read_text())}

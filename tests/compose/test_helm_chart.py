@@ -21,6 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
         "serviceMonitor": True,
         "storeSecret": "bucket",
         "serviceAccount": "idiolect",
+        "otlpEndpoint": "http://collector.monitoring:4318",
     },
     "without a GPU": {
         "student": {"engine": "transformers", "image": "idiolect-student", "gpus": 0},
@@ -65,6 +66,39 @@ def test_every_pod_is_restricted() -> None:
 def test_a_host_without_gpus_asks_for_none() -> None:
     limits = [pod["containers"][0]["resources"]["limits"] for pod in pods(CASES["without a GPU"])]
     assert not any("nvidia.com/gpu" in one for one in limits)
+
+
+def told(values: dict[str, Any], variable: str) -> list[str | None]:
+    """The variable's value in each pod; None where it isn't set."""
+    environments = [pod["containers"][0]["env"] for pod in pods(values)]
+    return [next((one["value"] for one in env if one["name"] == variable), None) for env in environments]
+
+
+def open_ports(values: dict[str, Any]) -> list[set[int]]:
+    """What each policy that closes the way out leaves open."""
+    specs = [one["spec"] for one in rendered(values) if one["kind"] == "NetworkPolicy"]
+    return [
+        {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+        for spec in specs
+        if "egress" in spec
+    ]
+
+
+def test_no_pod_sends_spans_unless_it_is_told_where() -> None:
+    assert set(told(CASES["as it is"], "OTEL_EXPORTER_OTLP_ENDPOINT")) == {None}
+    assert open_ports(CASES["as it is"]) == [{53}, {53}]
+
+
+def test_every_pod_is_told_of_the_collector() -> None:
+    endpoints = told(CASES["everything on"], "OTEL_EXPORTER_OTLP_ENDPOINT")
+    assert (set(endpoints), len(endpoints)) == ({"http://collector.monitoring:4318"}, 5)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("http://c:4318", 4318), ("https://c/otlp", 443), ("http://c.d", 80)]
+)
+def test_the_engines_may_reach_the_collector_and_nothing_more(endpoint: str, port: int) -> None:
+    assert open_ports({"otlpEndpoint": endpoint}) == [{53, port}, {53, port}]
 
 
 def test_a_store_that_loses_all_is_refused() -> None:

@@ -19,6 +19,7 @@ from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
 from shared.jobs.ids import new_id
 from shared.jsonl import check_characters
+from shared.tracing import carried
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -42,6 +43,7 @@ def create_batch(asked: BatchCreate, request: Request, house: Here, caller: Aske
         created=int(time.time()),
         config=config,
         metadata=asked.metadata,
+        trace=carried(),
     )
     shelf = BatchShelf(house.store, caller.tenant)
     shelf.keep(batch)

@@ -12,6 +12,7 @@ from shared.jobs.desk import JobDesk
 from shared.jobs.errands import Errand, fail, hinder, hindrance, settle
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder
+from shared.tracing import resumed
 
 _LOG = logging.getLogger(__name__)
 _HOW: Mapping[Errand, Callable[[JobDesk, JobOrder], None]] = {
@@ -37,8 +38,10 @@ def run(desk: JobDesk, key: JobKey, errand: Errand) -> None:
 
 
 def _run(desk: JobDesk, order: JobOrder, errand: Errand) -> None:
+    told = {"idiolect.job": order.key.job, "idiolect.part": errand.value}
     try:
-        _HOW[errand](desk, order)
+        with resumed("errand", order.trace, told):
+            _HOW[errand](desk, order)
     except UnavailableError as error:
         hinder(desk.store, order.key, errand, str(error))
         raise

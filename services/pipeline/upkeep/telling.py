@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from opentelemetry.trace import SpanKind
 from redis import Redis, RedisError
 
 from services.pipeline.dispatch.leases import Leases
@@ -26,6 +27,7 @@ from shared.jobs.order import JobEnd, JobOrder
 from shared.jobs.webhooks import signed
 from shared.store import every_key
 from shared.tenants import Promise
+from shared.tracing import resumed
 
 _LOG = logging.getLogger(__name__)
 WEBHOOK = "webhook"
@@ -117,7 +119,9 @@ class Teller:
         body = message(order, end)
         headers = signed(secret, f"msg-{order.key.job}", int(now), body)
         try:
-            status = self._sender.post(order.webhook, headers, body)
+            with resumed("webhook", order.trace, {"idiolect.job": order.key.job}, SpanKind.CLIENT) as span:
+                status = self._sender.post(order.webhook, headers, body)
+                span.set_attribute("http.response.status_code", status)
         except IdiolectError as error:
             return str(error)
         return None if 200 <= status < 300 or status == _GONE else f"it was answered with {status}"

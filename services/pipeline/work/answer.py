@@ -17,6 +17,7 @@ from shared.jobs.interactive import Answer, Asked
 from shared.jobs.stall import cause_of
 from shared.jsonl import RawLine
 from shared.metering import metered
+from shared.tracing import in_this_trace
 
 _PATIENCE_SECONDS = 10.0
 
@@ -45,7 +46,7 @@ def _worked(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) 
         return line
 
     with ThreadPoolExecutor(at_once, thread_name_prefix="line") as pool:
-        lines = pool.map(one, given_lines(asked.lines))
+        lines = pool.map(in_this_trace(one), given_lines(asked.lines))
         return Answer([(line.number, line.outcome, line.record, line.error) for line in lines])
 
 

@@ -30,6 +30,7 @@ from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import JobEnd, JobOrder, JobState
 from shared.jobs.stall import cause_of
 from shared.store import open_store
+from shared.tracing import resumed
 
 _LOG = logging.getLogger(__name__)
 PAUSE_SECONDS = 5
@@ -87,7 +88,11 @@ class Bench:
         asked = question(self._redis, number)
         if asked is None:
             return
-        with self._metrics.stage("answer"), Engines(self._settings.targets()) as engines:
+        with (
+            resumed("answer", asked.trace),
+            self._metrics.stage("answer"),
+            Engines(self._settings.targets()) as engines,
+        ):
             told = answered(asked, engines, self._settings.pipeline_in_flight, self._metrics)
         answer(self._redis, number, told)
 
@@ -120,6 +125,7 @@ class Bench:
         stage = part if part == PREPARE else "shard"
         try:
             with (
+                resumed(stage, order.trace, {"idiolect.job": order.key.job, "idiolect.part": part}),
                 self._metrics.stage(stage),
                 Engines(self._settings.targets()) as engines,
                 told_what_is_awaited(Pulse(self._redis, order.key), engines),

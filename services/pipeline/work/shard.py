@@ -30,6 +30,7 @@ from shared.jobs.order import Fate, JobOrder, Operation, ShardOutcome
 from shared.jobs.stall import cause_of
 from shared.jsonl import RawLine
 from shared.metering import metered
+from shared.tracing import in_this_trace
 
 _LOG = logging.getLogger(__name__)
 SEGMENT_LINES = 64
@@ -173,9 +174,9 @@ class ShardWork:
     @contextmanager
     def _pool(self, stop: threading.Event) -> Iterator[Callable[[RawLine, int], Future[Line]]]:
         """Begins lines; at the end nobody is left at work, because their calls are aborted."""
-        pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="line")
+        pool, one = ThreadPoolExecutor(self.at_once, thread_name_prefix="line"), in_this_trace(self._one)
         try:
-            yield lambda raw, held: pool.submit(self._one, raw, held, stop)
+            yield lambda raw, held: pool.submit(one, raw, held, stop)
         except BaseException:
             stop.set()
             self.engines.cut()

@@ -45,3 +45,16 @@ envFrom: [{secretRef: {name: {{ .Values.storeSecret }}}}]
 - {name: IDIOLECT_ORACLE_ADDRESS, value: "dns:///{{ .Release.Name }}-oracle:50052"}
 - {name: IDIOLECT_GATEWAY_KEY_FILE, value: /run/secrets/keys/keys.jsonl}
 {{- end }}
+
+{{- define "idiolect.traces" -}}
+{{- with .Values.otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ $.Values.traceShare | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "idiolect.collectorPort" -}}
+{{- $url := urlParse .Values.otlpEndpoint -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (eq $url.scheme "https" | ternary "443" "80") -}}
+{{- end }}
