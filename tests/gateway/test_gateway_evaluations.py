@@ -106,6 +106,37 @@ def test_defaults_are_those_of_the_paper(client: httpx2.Client) -> None:
     assert (asked["config"]["samples"], asked["config"]["temperature"]) == (16, 1.0)
 
 
+TEMPLATE = {"top_p": 0.9, "instruction": "Put it in \\boxed{}.", "system": "You count."}
+
+
+def test_a_template_and_a_nucleus_are_kept_with_the_job(client: httpx2.Client) -> None:
+    asked = client.post("/v1/evaluations", params=TEMPLATE, json={"set": "svamp-300", "limit": 1}).json()
+    assert {name: asked["config"][name] for name in TEMPLATE} == TEMPLATE
+
+
+def test_an_instruction_is_put_behind_every_problem(client: httpx2.Client) -> None:
+    samples = []
+    for problem, told in [("1 + 1 =", "Be brief."), ("1 + 1 =\n\nBe brief.", None)]:
+        params = {"samples": 1, "max_tokens": 24, **({"instruction": told} if told else {})}
+        line = jsonl([{"id": "one", "problem": problem, "gold": "2"}])
+        asked = client.post("/v1/evaluations", params=params, content=line, headers=NDJSON).json()
+        ended(client, asked["id"])
+        samples.append(rows(client.get(f"/v1/jobs/{asked['id']}/results"))[0]["samples"])
+    assert samples[0] == samples[1]
+
+
+def test_the_longest_template_fits_into_the_address(client: httpx2.Client) -> None:
+    told = {"instruction": "\u221a" * 2048, "system": "\u221a" * 2048}
+    asked = client.post("/v1/evaluations", params=told, json={"set": "svamp-300", "limit": 1})
+    assert (asked.status_code, asked.json()["config"]["system"]) == (202, told["system"])
+
+
+@pytest.mark.parametrize("top_p", ["0", "1.01", "nan", "-1", "x"])
+def test_a_nucleus_that_is_no_share_is_refused(client: httpx2.Client, top_p: str) -> None:
+    answer = client.post(f"/v1/evaluations?top_p={top_p}", json={"set": "svamp-300"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "top_p")
+
+
 @pytest.mark.parametrize(
     ("lines", "param"),
     [
