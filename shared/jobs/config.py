@@ -24,7 +24,7 @@ class JobConfig:
         seed: start of every random choice.
         segment: cut given steps anew. author: whose text to take, where a line holds several authors'.
         samples, temperature, top_p, max_tokens: what is drawn for each problem of rollouts and evaluations.
-        instruction, system: put behind and before each of these problems; None: what the student's service says.
+        instruction, system: put behind and before each of these; None: what the student's service says.
         tokens: add the scores of every token to the lines of scores.
     """
 

@@ -201,6 +201,14 @@ class PlatformClient:
         """The figures of an evaluation that has ended, as JSON; see `shared.evaluation.figures`."""
         return self._patiently("GET", f"/v1/evaluations/{_segment('job', job_id)}/summary")
 
+    def compare_evaluations(self, first: str, second: str) -> Mapping[str, Any]:
+        """Avg@k of the first job minus that of the second, with its interval, as JSON.
+
+        Both must have ended, and asked the same problems equally often.
+        """
+        path = f"/v1/evaluations/{_segment('job', first)}/comparison"
+        return self._patiently("GET", path, params={"with": second})
+
     def train(
         self,
         rows: Path | str,
