@@ -223,9 +223,10 @@ class PlatformClient:
     ) -> TrainingStanding:
         """A training of the allowed model `base` on `rows`, durable once this returns.
 
-        `rows` are a file, which is uploaded, or the id of one that was. `name` is that of the model that
-        results; `arm` goes to its card. `instruction` and `system` are put around prompts that are plain
-        texts. Under `idempotency_key`, a new one unless it is given, the training is begun once.
+        `rows` are a file, which is uploaded, or the id of one that was, or that of a job of refinements or
+        rollouts that has ended. `name` is that of the model that results; `arm` goes to its card.
+        `instruction` and `system` are put around prompts that are plain texts. Under `idempotency_key`, a
+        new one unless it is given, the training is begun once.
         """
         key = idempotency_key or uuid.uuid4().hex
         headers = {"Idempotency-Key": _header("idempotency_key", key)}
@@ -233,7 +234,7 @@ class PlatformClient:
         asked = {
             "name": name,
             "base_model": base,
-            "input_file_id": self.upload(rows) if isinstance(rows, Path) else rows,
+            **_rows(self.upload(rows) if isinstance(rows, Path) else rows),
             "settings": asdict(settings or TrainingSettings()),
             **{field: value for field, value in given.items() if value is not None},
         }
@@ -287,6 +288,10 @@ def _data(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
         raise UnavailableError("the answer of the gateway holds no list; is its address right?")
     return data
+
+
+def _rows(source: str) -> dict[str, str]:
+    return {"input_job_id" if source.startswith("job-") else "input_file_id": source}
 
 
 def _job(job_id: str) -> str:
