@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from services.gateway.accepting import order_of
 from services.gateway.errors import HttpError
 from services.gateway.files import Files
 from services.gateway.jobrows import rows_of
+from services.gateway.naming import IdempotencyName
 from services.gateway.training_schemas import TrainingCreate
 from shared.clients.trainer import TrainerClient, TrainingRequest
 from shared.domain.training import TrainingStanding
-from shared.errors import DriftError, FieldError, InputError, NotFoundError
+from shared.errors import FieldError, InputError, NotFoundError
 from shared.jobs.desk import JobDesk
 from shared.jobs.ids import new_id
 from shared.jsonl import check_characters
@@ -48,7 +46,7 @@ class Beginning:
         check_characters(wish)
         if key is None:
             return self._begun(asked, new_id(TRAINING))
-        name = _Name(self.store, self.tenant, key)
+        name = IdempotencyName(self.store, self.tenant, key, TRAINING)
         training, was_there = name.given_to(wish)
         if was_there:
             try:
@@ -96,31 +94,3 @@ class Beginning:
             return Files(self.store, self.tenant).path(asked.input_file_id)
         order = order_of(self.desk, self.tenant, asked.input_job_id or "")
         return rows_of(self.desk, order).removeprefix(f"t/{self.tenant}/")
-
-
-class _Name:
-    """An ``Idempotency-Key`` of a tenant: the id of the training that it stands for, and what was asked."""
-
-    def __init__(self, store: Store, tenant: str, key: str) -> None:
-        self._store = store
-        self._place = f"t/{tenant}/idempotency/{hashlib.sha256(key.encode()).hexdigest()}/training"
-
-    def given_to(self, wish: Mapping[str, Any]) -> tuple[str, bool]:
-        """The id, and whether it was given before. DriftError where it was given to another wish."""
-        training = new_id(TRAINING)
-        told = json.dumps({"training": training, "asked": wish}).encode()
-        if self._store.put_if_absent(self._place, told):
-            return training, False
-        before = json.loads(self._store.get(self._place))
-        changed = tuple(
-            f"{name}: {json.dumps(before['asked'].get(name))} -> {json.dumps(value)}"
-            for name, value in wish.items()
-            if before["asked"].get(name) != value
-        )
-        if changed:
-            raise DriftError(changed)
-        return str(before["training"]), True
-
-    def forget(self) -> None:
-        """Nothing came of it."""
-        self._store.delete(self._place)

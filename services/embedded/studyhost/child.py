@@ -15,6 +15,9 @@ from typing import Any, Self
 from services.embedded.studyhost.run import ORDER
 from shared.study.records import StudyStage
 
+# Whoever holds the pipe beside the process itself ends a moment after it.
+_JOIN_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -54,7 +57,7 @@ class StudyChild:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        self._reader.join()
+        self._reader.join(_JOIN_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -70,7 +73,7 @@ class StudyChild:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._reader.join()
+        self._reader.join(_JOIN_SECONDS)
         return code
 
     def _read(self) -> None:
