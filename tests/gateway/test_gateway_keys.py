@@ -64,7 +64,8 @@ def test_what_a_key_may_is_read_from_its_line(tmp_path: Path, may: list[str], fo
     file = tmp_path / "keys.jsonl"
     file.write_text(json.dumps({"tenant": "acme", "sha256": digest_of_key(key), "may": may}) + "\n")
     caller = read_keys("", file).caller(key)
-    assert caller is not None and caller.may == found
+    assert caller is not None
+    assert caller.may == found
 
 
 @pytest.mark.parametrize("may", ["studies", ["all"], [["studies"]], {"studies": True}])

@@ -171,9 +171,7 @@ def test_the_results_of_another_tenant_are_not_there(
 
 
 @pytest.mark.slow
-def test_a_running_study_is_cancelled_within_seconds(
-    client: httpx2.Client, place: Path, studies: tuple[Made, Made]
-) -> None:
+def test_a_running_study_is_cancelled_within_seconds(client: httpx2.Client, place: Path) -> None:
     with HostProcess(place):
         study = begun(client, changed("problems.count", 5000))["id"]
         eventually(
@@ -188,7 +186,7 @@ def test_a_running_study_is_cancelled_within_seconds(
 
 @pytest.mark.slow
 def test_problems_of_an_uploaded_file_are_used_though_it_is_deleted(
-    client: httpx2.Client, place: Path, studies: tuple[Made, Made]
+    client: httpx2.Client, place: Path
 ) -> None:
     files = [
         upload(client, b"".join(problem(number) for number in numbers))["id"]

@@ -56,7 +56,9 @@ def _tell(line: dict[str, Any]) -> None:
 
 
 def _end_with_host() -> None:
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`, whose lock would be held when the interpreter ends, and abort it.
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 
