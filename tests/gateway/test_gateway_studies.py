@@ -220,10 +220,12 @@ def test_a_model_that_the_host_does_not_allow_is_named(client: httpx2.Client, pl
 
 
 def ask(client: httpx2.Client, model: str) -> Made:
+    """How a study of that model is refused; one that is taken in is ended."""
     answer = client.post("/v1/studies", json={"config": changed("student.models", [model])})
-    error = answer.json().get("error", {"param": None, "message": ""})
     if answer.status_code == 202:
         client.post(f"/v1/studies/{answer.json()['id']}/cancel")
+        return {"status": 202, "param": None, "message": ""}
+    error = answer.json()["error"]
     return {"status": answer.status_code, "param": error["param"], "message": error["message"]}
 
 
