@@ -120,7 +120,8 @@ class GenerationRequest:
 
     `hint`, where given, is shown to the student before it goes on and is no part of the solution.
     Temperatures are >= 0 (0 is greedy); `max_tokens` counts new tokens; equal seeds give equal samples.
-    `top_p` below 1 draws among the likeliest tokens that together reach that share.
+    `top_p` below 1 draws among the likeliest tokens that together reach that share. `instruction` and
+    `system` take the place of the generator's own, behind and before the problem; None keeps those.
     """
 
     problem: str
@@ -131,6 +132,8 @@ class GenerationRequest:
     max_tokens: int = 256
     seed: int = 0
     top_p: float = 1.0
+    instruction: str | None = None
+    system: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

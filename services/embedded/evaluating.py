@@ -166,7 +166,7 @@ class ServiceEvaluator:
     """Implements `shared.ports.Evaluator` over a student service and any verifier, many calls at once.
 
     Args:
-        student: the service, which asks in a template of its own.
+        student: the service; its template holds where the settings say nothing.
         verifier: of the final answers, here or an oracle service; safe from several threads.
         at_once: problems under way together.
     """

@@ -67,6 +67,20 @@ class TrainerSettings:
     metrics_port: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StudySettings:
+    """The host of studies, which runs them one after the other.
+
+    Attributes:
+        models: students that studies may name, ``NAME=FOLDER``; None: as the environment says.
+        processes: workers of a study; None: one a processor. metrics_port: 0 lets it choose.
+    """
+
+    models: str | None = None
+    processes: int | None = None
+    metrics_port: int = 0
+
+
 def specs(
     student: ServiceSettings,
     oracle: ServiceSettings,
@@ -74,6 +88,7 @@ def specs(
     jobs: JobSettings | None = None,
     gateway: GatewaySettings | None = None,
     trainer: TrainerSettings | None = None,
+    studies: StudySettings | None = None,
 ) -> tuple[ServiceSpec, ...]:
     """The services, in the order in which they start; `state` is the folder for what they keep.
 
@@ -85,6 +100,8 @@ def specs(
         found.append(_trainer_spec(trainer, state))
     if jobs is not None or gateway is not None:
         found += _job_specs(jobs or JobSettings(), state)
+    if studies is not None:
+        found.append(_study_spec(studies, state))
     if gateway is not None:
         found.append(_gateway_spec(gateway, state, trains=trainer is not None))
     return tuple(found)
@@ -106,6 +123,17 @@ def _trainer_spec(trainer: TrainerSettings, state: Path | None) -> ServiceSpec:
         environment[_BASES] = trainer.bases
     command = (sys.executable, "-m", "services.trainer")
     return ServiceSpec("trainer", command, environment, ("student", "oracle"))
+
+
+def _study_spec(studies: StudySettings, state: Path | None) -> ServiceSpec:
+    environment = {
+        "IDIOLECT_STORE": _store(state),
+        "IDIOLECT_METRICS_LISTEN": f"{_HOST}:{studies.metrics_port}",
+        **_kept(state),
+    }
+    told = {"MODELS": studies.models, "PROCESSES": studies.processes}
+    environment |= {f"IDIOLECT_STUDYHOST_{name}": str(value) for name, value in told.items() if value}
+    return ServiceSpec("studyhost", (sys.executable, "-m", "services.embedded.studyhost"), environment)
 
 
 def _gateway_spec(gateway: GatewaySettings, state: Path | None, *, trains: bool) -> ServiceSpec:

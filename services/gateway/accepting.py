@@ -11,7 +11,8 @@ from typing import Any
 
 from services.gateway.errors import HttpError
 from shared.errors import DriftError, NotFoundError
-from shared.jobs.ids import new_id
+from shared.jobs.desk import JobDesk
+from shared.jobs.ids import is_id, new_id
 from shared.jobs.intake import accept, discard, take_in
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, Operation
@@ -20,6 +21,13 @@ from shared.tracing import carried, remark
 
 JOB = "job"
 _BEAT_SECONDS = 10.0
+
+
+def order_of(desk: JobDesk, tenant: str, job: str) -> JobOrder:
+    """The job of that id. NotFoundError where the tenant has none."""
+    if not is_id(JOB, job):
+        raise NotFoundError(f"job {job[:80]!r}: there is no such job")
+    return desk.order(JobKey(tenant, job))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from services.gateway.routes import (
     rollouts,
     scores,
     students,
+    studies,
     trainings,
     verifications,
 )
@@ -59,6 +60,7 @@ _NOUNS = (
     rollouts,
     evaluations,
     trainings,
+    studies,
     health,
 )
 

@@ -16,6 +16,8 @@ from shared.jobs.places import Place
 from shared.tenants import Promise, key_lines, read_promises
 
 LOCAL = "local"
+STUDIES = "studies"
+PERMISSIONS = (STUDIES,)
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -24,13 +26,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 class Caller:
     """A tenant and what it may do; `requests_per_minute` None: as everybody.
 
-    `prefixes` are the folders in S3 that jobs of this key may read from and write to.
+    `prefixes` are the folders in S3 that jobs of this key may read from and write to. `may`: what it is let
+    do beside what every key may.
     """
 
     tenant: str
     requests_per_minute: int | None = None
     prefixes: tuple[Place, ...] = ()
     promise: Promise = field(default_factory=Promise)
+    may: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Keys:
     def caller(self, token: str | None) -> Caller | None:
         """Whose token it is; None where it is nobody's. Takes equally long whichever key it is."""
         if not self._keys:
-            return Caller(LOCAL)
+            return Caller(LOCAL, may=frozenset(PERMISSIONS))
         digest = digest_of_key(token or "")
         found: Caller | None = None
         for key in self._keys:
@@ -101,7 +105,10 @@ def _filed(path: Path) -> Iterator[Key]:
     for place, item in key_lines(path):
         key = _key(place, item.get("tenant"), item.get("sha256"), _rate(place, item))
         caller = replace(
-            key.caller, promise=promises[key.caller.tenant], prefixes=tuple(_prefixes(place, item))
+            key.caller,
+            promise=promises[key.caller.tenant],
+            prefixes=tuple(_prefixes(place, item)),
+            may=_may(place, item),
         )
         yield replace(key, caller=caller)
 
@@ -114,6 +121,15 @@ def _prefixes(place: str, item: Mapping[str, Any]) -> Iterator[Place]:
         raise FieldError(f"{place}: prefixes", f"is {found!r:.60}", cure)
     for one in found:
         yield Place.of_folder(f"{place}: prefixes", one)
+
+
+def _may(place: str, item: Mapping[str, Any]) -> frozenset[str]:
+    """What a key is let do beside what every key may."""
+    found = item.get("may", [])
+    if not isinstance(found, list) or not all(one in PERMISSIONS for one in found):
+        cure = f"give a list of {', '.join(PERMISSIONS)}"
+        raise FieldError(f"{place}: may", f"is {found!r:.60}", cure)
+    return frozenset(found)
 
 
 def _rate(place: str, item: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.gateway.schemas import JOB_ID, example, shown
+from shared.evaluation.paired import DEFINITION
 from shared.jobs.order import JobState
 
 _HALF = {"mean": 0.5, "low": 0.44, "high": 0.56, "n": 300}
@@ -39,6 +40,31 @@ class EvaluationRow(BaseModel):
     undecided: float | None
     truncated: float | None
     tokens: float | None
+
+
+class EvaluationComparison(BaseModel):
+    """Two ended evaluations on the same problems: Avg@k of `a` minus that of `b`, paired by problem."""
+
+    model_config = shown(
+        object="evaluation.comparison",
+        a=JOB_ID,
+        b="job-01kat3v2v8q4h2m6d9x5c7f1rc",
+        k=16,
+        problems=300,
+        a_minus_b={"mean": 0.04, "low": 0.01, "high": 0.07, "n": 300},
+        detectable=0.0589,
+        definition=DEFINITION,
+    )
+    object: Literal["evaluation.comparison"] = "evaluation.comparison"
+    a: str = Field(description="The job in the path.")
+    b: str = Field(description="The job named by `with`.")
+    k: int = Field(description="Samples a problem.")
+    problems: int
+    a_minus_b: EvaluationInterval = Field(description="With its 95 % paired bootstrap interval.")
+    detectable: float | None = Field(
+        description="Smallest true difference that such a design shows four times in five."
+    )
+    definition: str
 
 
 class EvaluationSummary(BaseModel):

@@ -19,6 +19,10 @@ JSONL = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines",
 _WAIT = re.compile(r"wait=(\d{1,6})")
 
 
+# Characters of an instruction or a system message; they travel in the address of the request.
+MOST_TEMPLATE = 2048
+
+
 class Answering(BaseModel):
     """How long to wait; every set of options has it."""
 
@@ -78,8 +82,21 @@ class EvaluationOptions(Answering):
 
     samples: int = Field(16, ge=1, le=64, description="k, samples of each problem.")
     temperature: float = Field(1.0, ge=0, le=10)
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus: the likeliest tokens that reach this share.")
     max_tokens: int = Field(2048, ge=1, le=4096)
     seed: int = Field(0, ge=0, lt=1 << 53)
+    instruction: str | None = Field(
+        None,
+        max_length=MOST_TEMPLATE,
+        description="Put behind every problem in place of the student service's own; empty: nothing.",
+        examples=["Put the final answer in \\boxed{}."],
+    )
+    system: str | None = Field(
+        None,
+        max_length=MOST_TEMPLATE,
+        description="System message before every problem in place of the student service's own.",
+        examples=["You solve problems step by step."],
+    )
 
 
 def media_type(request: Request) -> str:

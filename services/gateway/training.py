@@ -1,18 +1,20 @@
-"""Begins trainings on uploaded files; under an ``Idempotency-Key`` one training, whoever asks how often."""
+"""Begins trainings on files or jobs; under an ``Idempotency-Key`` one training, whoever asks how often."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from services.gateway.accepting import order_of
+from services.gateway.errors import HttpError
 from services.gateway.files import Files
+from services.gateway.jobrows import rows_of
+from services.gateway.naming import IdempotencyName
 from services.gateway.training_schemas import TrainingCreate
 from shared.clients.trainer import TrainerClient, TrainingRequest
 from shared.domain.training import TrainingStanding
-from shared.errors import DriftError, FieldError, InputError, NotFoundError
+from shared.errors import FieldError, InputError, NotFoundError
+from shared.jobs.desk import JobDesk
 from shared.jobs.ids import new_id
 from shared.jsonl import check_characters
 from shared.store import Store
@@ -23,23 +25,28 @@ _FILE_FIELDS = ("data", "data_digest")
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Who begins trainings of one tenant, and where its files are."""
+    """Who begins trainings of one tenant, and where its files and jobs are."""
 
-    store: Store
+    desk: JobDesk
     tenant: str
     trainer: TrainerClient
+
+    @property
+    def store(self) -> Store:
+        """Where everything is."""
+        return self.desk.store
 
     def begin(self, asked: TrainingCreate, key: str | None) -> TrainingStanding:
         """The training, begun; under a `key` the one that was begun before, as it stands.
 
-        NotFoundError where there is no such file, FieldError for what can't be trained, DriftError where the
-        key was used for another training.
+        NotFoundError where there is no such file or job, HttpError 409 for a job without rows, FieldError
+        for what can't be trained, DriftError where the key was used for another training.
         """
         wish = asked.model_dump(mode="json")
         check_characters(wish)
         if key is None:
             return self._begun(asked, new_id(TRAINING))
-        name = _Name(self.store, self.tenant, key)
+        name = IdempotencyName(self.store, self.tenant, key, TRAINING)
         training, was_there = name.given_to(wish)
         if was_there:
             try:
@@ -49,7 +56,7 @@ class Beginning:
                 pass
         try:
             return self._begun(asked, training)
-        except InputError:
+        except (InputError, HttpError):
             name.forget()
             raise
 
@@ -57,18 +64,19 @@ class Beginning:
         try:
             return self.trainer.start(self._request(asked, training))
         except FieldError as error:
-            field = "input_file_id" if error.field in _FILE_FIELDS else error.field
+            named = "input_file_id" if asked.input_job_id is None else "input_job_id"
+            field = named if error.field in _FILE_FIELDS else error.field
             raise FieldError(field, error.problem, error.cure) from None
 
     def _request(self, asked: TrainingCreate, training: str) -> TrainingRequest:
         found = hashlib.sha256()
-        files = Files(self.store, self.tenant)
-        for piece in files.content(asked.input_file_id):
+        path = self._data(asked)
+        for piece in self.store.stream(f"t/{self.tenant}/{path}"):
             found.update(piece)
         return TrainingRequest(
             name=asked.name,
             base=asked.base_model,
-            data=files.path(asked.input_file_id),
+            data=path,
             data_digest=found.hexdigest(),
             settings=asked.settings.settings(),
             arm=asked.arm,
@@ -77,30 +85,12 @@ class Beginning:
             id=training,
         )
 
-
-class _Name:
-    """An ``Idempotency-Key`` of a tenant: the id of the training that it stands for, and what was asked."""
-
-    def __init__(self, store: Store, tenant: str, key: str) -> None:
-        self._store = store
-        self._place = f"t/{tenant}/idempotency/{hashlib.sha256(key.encode()).hexdigest()}/training"
-
-    def given_to(self, wish: Mapping[str, Any]) -> tuple[str, bool]:
-        """The id, and whether it was given before. DriftError where it was given to another wish."""
-        training = new_id(TRAINING)
-        told = json.dumps({"training": training, "asked": wish}).encode()
-        if self._store.put_if_absent(self._place, told):
-            return training, False
-        before = json.loads(self._store.get(self._place))
-        changed = tuple(
-            f"{name}: {json.dumps(before['asked'].get(name))} -> {json.dumps(value)}"
-            for name, value in wish.items()
-            if before["asked"].get(name) != value
-        )
-        if changed:
-            raise DriftError(changed)
-        return str(before["training"]), True
-
-    def forget(self) -> None:
-        """Nothing came of it."""
-        self._store.delete(self._place)
+    def _data(self, asked: TrainingCreate) -> str:
+        """Where the rows are in the tenant's name space."""
+        if (asked.input_file_id is None) == (asked.input_job_id is None):
+            problem = "is missing" if asked.input_job_id is None else "is given beside input_job_id"
+            raise FieldError("input_file_id", problem, "give one of input_file_id and input_job_id")
+        if asked.input_file_id is not None:
+            return Files(self.store, self.tenant).path(asked.input_file_id)
+        order = order_of(self.desk, self.tenant, asked.input_job_id or "")
+        return rows_of(self.desk, order).removeprefix(f"t/{self.tenant}/")

@@ -62,10 +62,10 @@ class TrainingOptions(BaseModel):
 
 
 class TrainingCreate(BaseModel):
-    """A training of an allowed base model on an uploaded file of JSON Lines.
+    """A training of an allowed base model on an uploaded file of JSON Lines, or on what came of a job.
 
-    Rows are `{"prompt": text or messages, "completion": text}`, or `{"messages": [...]}` that end with a turn
-    of the assistant.
+    Rows of a file are `{"prompt": text or messages, "completion": text}`, or `{"messages": [...]}` that end
+    with a turn of the assistant. Name either a file or a job.
     """
 
     model_config = example(
@@ -76,7 +76,13 @@ class TrainingCreate(BaseModel):
     )
     name: str = Field(pattern=_NAME, description="Of the model that results.")
     base_model: str = Field(min_length=1, max_length=200, description="One that the trainer allows.")
-    input_file_id: str = Field(max_length=80, description="The rows.")
+    input_file_id: str | None = Field(None, max_length=80, description="The rows, uploaded.")
+    input_job_id: str | None = Field(
+        None,
+        max_length=80,
+        description="A job that has ended. Of refinements every kept, repaired or regenerated record whose "
+        "answer is verified is a row; of rollouts the first right sample of every problem.",
+    )
     settings: TrainingOptions = TrainingOptions.model_validate({})
     arm: str | None = Field(None, max_length=64, description="Arm of a study, for the model's card.")
     instruction: str | None = Field(

@@ -32,6 +32,13 @@ class StudentTemplate:
             turns.insert(0, Message("system", self.system))
         return Prompt(tuple(turns), prefix)
 
+    def instead(self, instruction: str | None, system: str | None) -> StudentTemplate:
+        """With what is given in place of its own; None keeps that."""
+        return StudentTemplate(
+            self.system if system is None else system,
+            self.instruction if instruction is None else instruction,
+        )
+
     def seen_through(self, info: ModelInfo) -> ModelInfo:
         """The model as it is served with this template: another template is another digest."""
         if self == StudentTemplate():

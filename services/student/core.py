@@ -46,11 +46,16 @@ class ProfileOrder:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A problem, what is shown beside it, and the begin of its solution (may be empty)."""
+    """A problem, what is shown beside it, and the begin of its solution (may be empty).
+
+    `instruction` and `system` take the place of those of the service's template, where they are given.
+    """
 
     problem: str
     hint: str | None = None
     prefix: str = ""
+    instruction: str | None = None
+    system: str | None = None
 
 
 class StudentCore:
@@ -92,7 +97,8 @@ class StudentCore:
         """Samples of a solution, or of its rest, as they finish."""
         if not begun.problem.strip():
             raise FieldError("problem", "is empty", "give the text of the problem")
-        prompt = self._template.prompt(begun.problem, begun.hint, begun.prefix)
+        template = self._template.instead(begun.instruction, begun.system)
+        prompt = template.prompt(begun.problem, begun.hint, begun.prefix)
         async with self.host.call(digest) as engine:
             if not engine.info.generates:
                 raise UnsupportedError(f"nothing can be generated: {engine.info.limits}")

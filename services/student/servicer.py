@@ -57,15 +57,14 @@ class StudentService(grpc_pb.StudentServiceServicer):
         return pb.GetInfoResponse(model=model_message(self._core.host.info))
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:
-        begun = Begun(request.problem, request.hint if request.HasField("hint") else None)
+        begun = _begun(request)
         made = self._core.sample(request.model_digest, begun, _sampling(request.sampling))
         async with aclosing(made) as samples:
             async for sample in samples:
                 yield pb.GenerateResponse(sample=_sample(sample))
 
     async def Continue(self, request: pb.ContinueRequest, context: Any) -> AsyncIterator[pb.ContinueResponse]:
-        hint = request.hint if request.HasField("hint") else None
-        begun = Begun(request.problem, hint, request.prefix)
+        begun = _begun(request, request.prefix)
         made = self._core.sample(request.model_digest, begun, _sampling(request.sampling))
         async with aclosing(made) as samples:
             async for sample in samples:
@@ -127,6 +126,16 @@ class StudentService(grpc_pb.StudentServiceServicer):
     async def Wake(self, request: pb.WakeRequest, context: Any) -> pb.WakeResponse:
         await self._core.host.wake(request.lease_id)
         return pb.WakeResponse()
+
+
+def _begun(request: pb.GenerateRequest | pb.ContinueRequest, prefix: str = "") -> Begun:
+    return Begun(
+        request.problem,
+        request.hint if request.HasField("hint") else None,
+        prefix,
+        request.instruction if request.HasField("instruction") else None,
+        request.system if request.HasField("system") else None,
+    )
 
 
 def _sampling(message: pb.Sampling) -> Sampling:

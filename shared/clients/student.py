@@ -206,11 +206,17 @@ def _sampling(request: GenerationRequest) -> pb.Sampling:
     )
 
 
+def _optional(field: str, text: str | None) -> str | None:
+    return None if text is None else sendable(field, text)
+
+
 def _start(request: GenerationRequest, digest: str, sampling: pb.Sampling) -> pb.GenerateRequest:
     return pb.GenerateRequest(
         model_digest=digest,
         problem=sendable("problem", request.problem),
-        hint=None if request.hint is None else sendable("hint", request.hint),
+        hint=_optional("hint", request.hint),
+        instruction=_optional("instruction", request.instruction),
+        system=_optional("system", request.system),
         sampling=sampling,
     )
 
@@ -220,7 +226,9 @@ def _continuation(request: GenerationRequest, digest: str, sampling: pb.Sampling
         model_digest=digest,
         problem=sendable("problem", request.problem),
         prefix=sendable("prefix", request.prefix),
-        hint=None if request.hint is None else sendable("hint", request.hint),
+        hint=_optional("hint", request.hint),
+        instruction=_optional("instruction", request.instruction),
+        system=_optional("system", request.system),
         sampling=sampling,
     )
 

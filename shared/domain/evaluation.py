@@ -51,7 +51,7 @@ class EvaluationSettings:
     Attributes:
         samples: k, at least 1. temperature, top_p, max_tokens: of each sample. seed: sample i of problem j
             has a stream of its own that depends on (seed, problem id, i) only.
-        instruction, system: of the student's template.
+        instruction, system: put behind and before every problem; None: what the student's template says.
     """
 
     samples: int = 16

@@ -34,11 +34,8 @@ def ask(
 ) -> Graded:
     """The problem with its graded samples, in order of their index.
 
-    The generator asks in a template of its own: FieldError where the settings name one.
+    What the settings leave open of instruction and system is the generator's own.
     """
-    for name in ("instruction", "system"):
-        if getattr(settings, name) is not None:
-            raise FieldError(name, "is the student service's own", "set it where that service is started")
     made = generator.generate(
         GenerationRequest(
             problem=problem.text,
@@ -47,6 +44,8 @@ def ask(
             top_p=settings.top_p,
             max_tokens=settings.max_tokens,
             seed=seed_of(settings.seed, problem.id),
+            instruction=settings.instruction,
+            system=settings.system,
         )
     )
     samples = (

@@ -10,8 +10,13 @@ from shared.bootstrap import Interval, mean_interval
 from shared.domain import Graded
 from shared.errors import FieldError
 from shared.evaluation.tally import ProblemTally, tallies
+from shared.jsonl import JsonObject
 
 _SHOWN = 5
+DEFINITION = (
+    "Avg@k of the first minus that of the second; 95 % paired bootstrap over problems. "
+    "detectable: smallest true difference that such a design shows four times in five"
+)
 
 
 def compare(a: Iterable[Graded], b: Iterable[Graded], seed: int = 0) -> Interval:
@@ -26,6 +31,22 @@ def compare(a: Iterable[Graded], b: Iterable[Graded], seed: int = 0) -> Interval
 def compare_tallies(a: Sequence[ProblemTally], b: Sequence[ProblemTally], seed: int = 0) -> Interval:
     """As `compare`, from counts."""
     return mean_interval(differences(a, b), seed=seed)
+
+
+def comparison(a: Sequence[ProblemTally], b: Sequence[ProblemTally]) -> JsonObject:
+    """Two evaluations as JSON: k, problems, `a_minus_b` with its interval, and what the design can show.
+
+    Raises FieldError as `compare` does.
+    """
+    found = compare_tallies(a, b)
+    k = a[0].samples if a else 0
+    return {
+        "k": k,
+        "problems": found.n,
+        "a_minus_b": found.to_json(),
+        "detectable": round(detectable(found.n, k), 4) if found.n and k else None,
+        "definition": DEFINITION,
+    }
 
 
 def differences(a: Sequence[ProblemTally], b: Sequence[ProblemTally]) -> list[float]:

@@ -23,7 +23,8 @@ class JobConfig:
         generate: let the student go on by itself. weight: lambda of utility. gate: ``enforce`` or ``report``.
         seed: start of every random choice.
         segment: cut given steps anew. author: whose text to take, where a line holds several authors'.
-        samples, temperature, max_tokens: what is drawn for each problem of rollouts and evaluations.
+        samples, temperature, top_p, max_tokens: what is drawn for each problem of rollouts and evaluations.
+        instruction, system: put behind and before each of these; None: what the student's service says.
         tokens: add the scores of every token to the lines of scores.
     """
 
@@ -39,8 +40,11 @@ class JobConfig:
     author: str | None = None
     samples: int = 4
     temperature: float = 0.8
+    top_p: float = 1.0
     max_tokens: int = 512
     tokens: bool = False
+    instruction: str | None = None
+    system: str | None = None
 
     def __post_init__(self) -> None:
         if self.scorer not in _SCORERS:
@@ -56,6 +60,8 @@ class JobConfig:
                 raise FieldError(name, "is below 1", "give a positive whole number")
         if not self.temperature >= 0:
             raise FieldError("temperature", f"is {self.temperature}", "give a number >= 0")
+        if not 0 < self.top_p <= 1:
+            raise FieldError("top_p", f"is {self.top_p}", "give a number above 0 and up to 1")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> JobConfig:

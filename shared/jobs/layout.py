@@ -18,6 +18,7 @@ t/TENANT/jobs/JOB/budget/N               how the budget stands after its N-th ch
 t/TENANT/jobs/JOB/exhausted              the budget is used up, once
 t/TENANT/jobs/JOB/done                   how it ended, once
 t/TENANT/jobs/JOB/results.parquet        all records as Parquet, once, where somebody asked for it
+t/TENANT/jobs/JOB/rows.jsonl             training rows made of its results, once, where somebody trained on it
 t/TENANT/jobs/JOB/tally                  what its first root shards came to; a hint, rewritten now and then
 t/TENANT/jobs/JOB/progress               why it stands still; a hint, rewritten now and then
 t/TENANT/newest/jobs/REVERSED            list of jobs, newest first: its id turned round (a hint)
@@ -133,6 +134,11 @@ class JobKey:
     def parquet(self) -> str:
         """All its records as Parquet."""
         return f"{self.folder}results.parquet"
+
+    @property
+    def rows(self) -> str:
+        """Training rows made of its results."""
+        return f"{self.folder}rows.jsonl"
 
     def input(self, root: int) -> str:
         """Lines of a root shard."""

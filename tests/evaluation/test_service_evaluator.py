@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,11 @@ def test_another_model_than_the_served_one_is_named(
         next(evaluator.evaluate("another", problems, SETTINGS))
 
 
-def test_a_template_is_the_services_own(
-    evaluator: ServiceEvaluator, client: StudentClient, problems: list[EvaluationProblem]
+def test_it_asks_with_a_template_and_a_nucleus_as_the_evaluator_in_process_does(
+    evaluator: ServiceEvaluator, client: StudentClient, student: Path, problems: list[EvaluationProblem]
 ) -> None:
-    settings = EvaluationSettings(samples=1, max_tokens=8, instruction="Be brief.")
-    with pytest.raises(FieldError, match="instruction"):
-        list(evaluator.evaluate(client.info.digest, problems, settings))
+    asked = replace(SETTINGS, top_p=0.7, instruction="Be brief.", system="You count apples.")
+    there = {one.problem.id: one for one in evaluator.evaluate(client.info.digest, problems, asked)}
+    with LocalEvaluator() as local:
+        here = {one.problem.id: one for one in local.evaluate(str(student), problems, asked)}
+    assert there == here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -11,7 +12,9 @@ from engines import Engines
 from evaluation_worker import EvaluationWorker
 from gateway_asking import NDJSON, code_of, ended, jsonl, rows
 from running_gateway import ANNA, BERT, KEYS, RunningGateway
+from typer.testing import CliRunner
 
+from services.embedded.cli import app
 from services.embedded.evaluating import ServiceEvaluator
 from shared.clients.oracle import OracleClient
 from shared.clients.platform import PlatformClient
@@ -106,6 +109,37 @@ def test_defaults_are_those_of_the_paper(client: httpx2.Client) -> None:
     assert (asked["config"]["samples"], asked["config"]["temperature"]) == (16, 1.0)
 
 
+TEMPLATE = {"top_p": 0.9, "instruction": "Put it in \\boxed{}.", "system": "You count."}
+
+
+def test_a_template_and_a_nucleus_are_kept_with_the_job(client: httpx2.Client) -> None:
+    asked = client.post("/v1/evaluations", params=TEMPLATE, json={"set": "svamp-300", "limit": 1}).json()
+    assert {name: asked["config"][name] for name in TEMPLATE} == TEMPLATE
+
+
+def test_an_instruction_is_put_behind_every_problem(client: httpx2.Client) -> None:
+    samples = []
+    for problem, told in [("1 + 1 =", "Be brief."), ("1 + 1 =\n\nBe brief.", None)]:
+        params = {"samples": 1, "max_tokens": 24, **({"instruction": told} if told else {})}
+        line = jsonl([{"id": "one", "problem": problem, "gold": "2"}])
+        asked = client.post("/v1/evaluations", params=params, content=line, headers=NDJSON).json()
+        ended(client, asked["id"])
+        samples.append(rows(client.get(f"/v1/jobs/{asked['id']}/results"))[0]["samples"])
+    assert samples[0] == samples[1]
+
+
+def test_the_longest_template_fits_into_the_address(client: httpx2.Client) -> None:
+    told = {"instruction": "\u221a" * 2048, "system": "\u221a" * 2048}
+    asked = client.post("/v1/evaluations", params=told, json={"set": "svamp-300", "limit": 1})
+    assert (asked.status_code, asked.json()["config"]["system"]) == (202, told["system"])
+
+
+@pytest.mark.parametrize("top_p", ["0", "1.01", "nan", "-1", "x"])
+def test_a_nucleus_that_is_no_share_is_refused(client: httpx2.Client, top_p: str) -> None:
+    answer = client.post(f"/v1/evaluations?top_p={top_p}", json={"set": "svamp-300"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "top_p")
+
+
 @pytest.mark.parametrize(
     ("lines", "param"),
     [
@@ -131,6 +165,70 @@ def test_a_summary_has_to_wait_for_the_end(waiting_anna: httpx2.Client) -> None:
     asked = waiting_anna.post("/v1/evaluations", content=jsonl(PROBLEMS), headers=NDJSON).json()
     answer = waiting_anna.get(f"/v1/evaluations/{asked['id']}/summary")
     assert code_of(answer) == (409, "not_ended")
+
+
+@pytest.fixture(scope="module")
+def other(evaluating: RunningGateway) -> str:
+    """An evaluation of the same problems with another seed, ended."""
+    with evaluating.client(ANNA) as opened:
+        return evaluated(opened, PROBLEMS, "samples=2&max_tokens=24&seed=6")
+
+
+def evaluated(client: httpx2.Client, problems: list[dict[str, object]], settings: str) -> str:
+    asked = client.post(f"/v1/evaluations?{settings}", content=jsonl(problems), headers=NDJSON)
+    ended(client, asked.json()["id"])
+    name: str = asked.json()["id"]
+    return name
+
+
+def compared(client: httpx2.Client, one: str, another: str) -> httpx2.Response:
+    return client.get(f"/v1/evaluations/{one}/comparison", params={"with": another})
+
+
+def test_two_evaluations_are_compared_as_the_command_compares_their_files(
+    client: httpx2.Client, job: str, other: str, tmp_path: Path
+) -> None:
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for name, file in zip((job, other), files, strict=True):
+        file.write_bytes(client.get(f"/v1/jobs/{name}/results").content)
+    here = CliRunner().invoke(app, ["compare", *map(str, files), "--json"])
+    told = compared(client, job, other).json()
+    assert {name: told[name] for name in json.loads(here.stdout)} == json.loads(here.stdout)
+
+
+def test_the_command_compares_two_jobs_by_their_ids(
+    evaluating: RunningGateway, client: httpx2.Client, job: str, other: str
+) -> None:
+    asked = ["compare", job, other, "--json", "--url", evaluating.url]
+    told = CliRunner().invoke(app, asked, env={"IDIOLECT_KEY": ANNA})
+    assert json.loads(told.stdout) == compared(client, job, other).json()
+
+
+def test_evaluations_of_other_problems_cannot_be_compared(client: httpx2.Client, job: str) -> None:
+    fewer = evaluated(client, PROBLEMS[:5], SETTINGS)
+    answer = compared(client, job, fewer)
+    assert code_of(answer) == (409, "not_comparable")
+    assert "'p5' only in the first; evaluate both" in answer.json()["error"]["message"]
+
+
+def test_evaluations_of_fewer_samples_cannot_be_compared(client: httpx2.Client, job: str) -> None:
+    answer = compared(client, job, evaluated(client, PROBLEMS, "samples=1&max_tokens=24"))
+    assert code_of(answer) == (409, "not_comparable")
+    assert "draw equally many" in answer.json()["error"]["message"]
+
+
+def test_a_comparison_has_to_wait_for_the_end_of_both(waiting_anna: httpx2.Client) -> None:
+    asked = waiting_anna.post("/v1/evaluations", content=jsonl(PROBLEMS), headers=NDJSON).json()
+    assert code_of(compared(waiting_anna, asked["id"], asked["id"])) == (409, "not_ended")
+
+
+def test_a_tenant_cannot_compare_with_the_evaluation_of_another(
+    evaluating: RunningGateway, client: httpx2.Client, job: str
+) -> None:
+    with evaluating.client(BERT) as bert:
+        berts = evaluated(bert, PROBLEMS, SETTINGS)
+        assert code_of(compared(bert, berts, job)) == (404, "not_found")
+    assert code_of(compared(client, job, berts)) == (404, "not_found")
 
 
 def test_the_evaluation_of_another_tenant_is_not_there(evaluating: RunningGateway, job: str) -> None:

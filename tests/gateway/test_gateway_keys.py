@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx2
@@ -55,6 +56,24 @@ def test_keys_are_read_from_a_file_of_digests(tmp_path: Path) -> None:
     caller = read_keys("", file).caller(key)
     assert caller is not None
     assert (caller.tenant, caller.requests_per_minute) == ("acme", 5)
+
+
+@pytest.mark.parametrize(("may", "found"), [(["studies"], {"studies"}), ([], set())])
+def test_what_a_key_may_is_read_from_its_line(tmp_path: Path, may: list[str], found: set[str]) -> None:
+    key = new_key()
+    file = tmp_path / "keys.jsonl"
+    file.write_text(json.dumps({"tenant": "acme", "sha256": digest_of_key(key), "may": may}) + "\n")
+    caller = read_keys("", file).caller(key)
+    assert caller is not None
+    assert caller.may == found
+
+
+@pytest.mark.parametrize("may", ["studies", ["all"], [["studies"]], {"studies": True}])
+def test_a_permission_that_is_none_is_refused(tmp_path: Path, may: object) -> None:
+    file = tmp_path / "keys.jsonl"
+    file.write_text(json.dumps({"tenant": "acme", "sha256": "0" * 64, "may": may}) + "\n")
+    with pytest.raises(FieldError, match="may"):
+        read_keys("", file)
 
 
 @pytest.mark.parametrize("listed", ["acme:123", "A/B:" + "0" * 64, "acme", "a:{0},b:{0}".format("0" * 64)])

@@ -89,6 +89,20 @@ def test_the_student_goes_on_without_repeating_the_prefix(client: StudentClient)
     assert "Tom has 3 + 4" not in client.generate(request)[0].text
 
 
+def test_what_a_request_says_of_the_template_takes_the_place_of_the_services(client: StudentClient) -> None:
+    greedy = replace(GREEDY, max_tokens=24)
+    by_request = client.generate(replace(greedy, instruction="Be brief."))
+    assert by_request == client.generate(replace(greedy, problem=f"{PROBLEM}\n\nBe brief."))
+
+
+def test_a_system_message_reaches_the_model(stub: Stub, client: StudentClient) -> None:
+    bare = asked(GREEDY, client.info.digest)
+    told = asked(GREEDY, client.info.digest)
+    told.system = "You count apples. " * 20
+    read = [next(iter(stub.Generate(one))).sample.prompt_tokens for one in (bare, told)]
+    assert read[1] > read[0]
+
+
 def test_a_stop_string_ends_a_sample_and_is_no_part_of_it(stub: Stub, client: StudentClient) -> None:
     whole = asked(replace(SHORT, n=1, max_tokens=12), client.info.digest)
     text = next(iter(stub.Generate(whole))).sample.text

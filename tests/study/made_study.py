@@ -14,7 +14,6 @@ from typing import Any
 
 from services.oracle.locators import CombinedLocator
 from services.oracle.verifier import SandboxedVerifier
-from services.pipeline.study.config import StudyConfig, to_config
 from services.pipeline.study.course import Course, Finished
 from services.pipeline.study.in_turn import InTurn
 from services.pipeline.study.items import StudyProblem
@@ -39,6 +38,7 @@ from shared.domain import (
 )
 from shared.errors import FieldError
 from shared.ports import Generation, GenerationRequest, ScoreRequest
+from shared.study.config import StudyConfig, to_config
 
 CONTENT: dict[str, Any] = {
     "name": "sums",

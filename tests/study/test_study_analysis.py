@@ -8,7 +8,7 @@ from services.pipeline.study.analysis.correlation import pearson, rank_correlati
 from services.pipeline.study.analysis.draws import Draws, interval, mean_of
 from services.pipeline.study.analysis.perplexities import log_ratio
 from services.pipeline.study.analysis.weights import Worth, sweep
-from services.pipeline.study.design import Design
+from shared.study.design import Design
 from shared.style.perplexity import Loss
 
 

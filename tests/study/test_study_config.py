@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from made_study import CONTENT, SCORED
 
-from services.pipeline.study.config import to_config
 from shared.errors import FieldError
+from shared.study.config import to_config
 
 SHIPPED = (
     "miniature",

@@ -7,10 +7,10 @@ import pytest
 from services.embedded.study.model_writer import ALIGN, REFINE, SOLVE, open_model_writer, study_prompt
 from services.embedded.study.writers import opened_writers
 from services.pipeline.study.parts import Respeller
-from services.pipeline.study.table_reader import TableReader
 from shared.domain import Correctness, Problem, Trajectory, Verdict
 from shared.errors import FieldError
 from shared.ports import ArmWriter
+from shared.study.table_reader import TableReader
 from shared.text.segmentation import segment
 
 TEXT = "First, 2 + 2 = 5.\nSo it is \\boxed{5}."

@@ -11,10 +11,10 @@ from made_study import SCORED, Counted, made_course
 from services.embedded.study.page import page
 from services.embedded.study.rates import config_for_rates
 from services.pipeline.study.analysis.spread import Spreads
-from services.pipeline.study.config import to_config
 from services.pipeline.study.course import Finished
 from services.pipeline.study.table import markdown
 from shared.errors import FieldError
+from shared.study.config import to_config
 
 ARMS = [
     {"name": "native"},

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.embedded.study.sources import FileProblems, given_texts
-from services.pipeline.study.config import ProblemSettings, StudyConfig, to_config
 from shared.errors import FieldError, NotFoundError
+from shared.study.config import ProblemSettings, StudyConfig, to_config
 
 
 def problems(folder: Path, train: list[str], held_out: list[str], *, rates: bool = False) -> FileProblems:

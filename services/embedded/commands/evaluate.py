@@ -35,10 +35,8 @@ _Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="0 i
 _TopP = Annotated[float, typer.Option("--top-p", min=0.0, max=1.0, help="Nucleus, above 0.")]
 _MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Most new tokens of a sample.")]
 _Seed = Annotated[int, typer.Option("--seed", help="Start of every random choice.")]
-_Instruction = Annotated[
-    str | None, typer.Option("--instruction", help="Put behind every problem; with --model.")
-]
-_System = Annotated[str | None, typer.Option("--system", help="System message; with --model.")]
+_Instruction = Annotated[str | None, typer.Option("--instruction", help="Put behind every problem.")]
+_System = Annotated[str | None, typer.Option("--system", help="System message before every problem.")]
 _Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask so many problems only.")]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="Where every sample goes, JSON Lines.")]
 _Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run wrote there.")]

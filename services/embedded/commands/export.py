@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from services.embedded.exporting import Choice, Export, Shape
+    from shared.exporting import Choice, Export, Shape
 
 _COLUMNS = {
     "trl": ("prompt", "completion"),
@@ -52,7 +52,7 @@ def command(
     By default only kept, repaired and regenerated records whose answer is verified are exported; the others
     are counted by reason.
     """
-    from services.embedded.exporting import Export, export_rows
+    from shared.exporting import Export, export_rows
 
     made, choice, export = _shape(shape, by_step), _choice(outcomes, unverified), Export()
     with results.open("rb") as stream:
@@ -62,8 +62,8 @@ def command(
 
 
 def _shape(name: str, by_step: bool) -> Shape:
-    from services.embedded.exporting import SHAPES, step_preference
     from shared.errors import FieldError
+    from shared.exporting import SHAPES, step_preference
 
     if name not in SHAPES:
         raise FieldError("--format", f"{name!r} is unknown", f"use {', '.join(SHAPES)}")
@@ -73,9 +73,9 @@ def _shape(name: str, by_step: bool) -> Shape:
 
 
 def _choice(outcomes: list[str] | None, unverified: bool) -> Choice:
-    from services.embedded.exporting import USUAL_OUTCOMES, Choice
     from shared.domain import Outcome
     from shared.errors import FieldError
+    from shared.exporting import USUAL_OUTCOMES, Choice
 
     known = {outcome.value: outcome for outcome in Outcome}
     for name in outcomes or ():

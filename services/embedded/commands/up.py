@@ -49,6 +49,20 @@ _TrainerBases = Annotated[
     str | None,
     typer.Option("--trainer-bases", help="Models that may be trained: NAME=FOLDER, with commas between."),
 ]
+_Studies = Annotated[
+    bool, typer.Option("--studies/--no-studies", help="Start the host that runs studies of the gateway.")
+]
+_StudyModels = Annotated[
+    str | None,
+    typer.Option("--study-models", help="Students that studies may name: NAME=FOLDER, with commas between."),
+]
+_StudyProcesses = Annotated[
+    int | None,
+    typer.Option("--study-processes", min=1, help="Worker processes of a study; default: one a processor."),
+]
+_StudyMetrics = Annotated[
+    int, typer.Option("--study-metrics-port", min=0, max=65535, help="Port of the study host's /metrics.")
+]
 _State = Annotated[
     Path | None, typer.Option("--state", file_okay=False, help="Folder for what the services keep.")
 ]
@@ -81,10 +95,14 @@ def command(
     trainer_port: _TrainerPort = 0,
     trainer_metrics_port: _TrainerMetrics = 0,
     trainer_bases: _TrainerBases = None,
+    studies: _Studies = False,
+    study_models: _StudyModels = None,
+    study_processes: _StudyProcesses = None,
+    study_metrics_port: _StudyMetrics = 0,
     state: _State = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Start student and oracle, and trainer, workers and gateway where wanted, on loopback until Ctrl-C.
+    """Start student and oracle, and what else is wanted (see the options), on loopback until Ctrl-C.
 
     Prints where each service listens once it is ready, and passes on what they write under their names. A
     service that dies starts again at the same address, later each time; one that can't start ends the
@@ -95,6 +113,7 @@ def command(
         GatewaySettings,
         JobSettings,
         ServiceSettings,
+        StudySettings,
         TrainerSettings,
         keep_up,
         own_base,
@@ -108,5 +127,6 @@ def command(
     workers = JobSettings(concurrency, pipeline_metrics_port) if jobs or gateway else None
     bases = trainer_bases or own_base(model)
     training = TrainerSettings(bases, trainer_port, trainer_metrics_port) if trainer else None
-    services = specs(student, oracle, state, workers, gateway, training)
+    host = StudySettings(study_models, study_processes, study_metrics_port) if studies else None
+    services = specs(student, oracle, state, workers, gateway, training, host)
     raise typer.Exit(keep_up(services, patience(), as_json=as_json))

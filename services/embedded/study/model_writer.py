@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from services.oracle.fence import Fence
 from services.oracle.promptfiles import PromptFile, read_prompt
-from services.pipeline.study.table_reader import TableReader
 from shared.domain import Problem, Prompt, Sampling, Trajectory, Verdict
+from shared.study.table_reader import TableReader
 
 if TYPE_CHECKING:
     from services.inference.base import LanguageModel

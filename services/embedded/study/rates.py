@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.outcomes import outcome
 from services.pipeline.study.results import Results
 from shared.domain import Loss
 from shared.errors import FieldError
+from shared.study.config import StudyConfig
 
 SEED = 1000
 DRAW = 1000

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.pipeline.study.config import ProblemSettings, StudentSettings, StudyConfig
 from services.pipeline.study.items import StudyProblem
 from services.pipeline.study.parts import Problems, Student
 from shared.domain import EvaluationProblem, Problem
 from shared.errors import FieldError, NotFoundError
 from shared.jsonl import BadLine, JsonObject, read_objects
+from shared.study.config import ProblemSettings, StudentSettings, StudyConfig
 
 MINIATURE = "miniature:"
 DEFAULT = "default"

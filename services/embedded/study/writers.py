@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from services.pipeline.study.table_reader import TableReader
 from shared.ports import ArmWriter
+from shared.study.table_reader import TableReader
 
 KINDS = ("miniature", "openai", "transformers", "vllm")
 

@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.accepting import Wish
 from services.gateway.answering import Headers
+from services.gateway.auth import Caller
 from services.gateway.bodies import lines
 from services.gateway.described import accepted_response, errors_of, json_or_lines
 from services.gateway.errors import HttpError
-from services.gateway.evaluation_schemas import EvaluationCreate, EvaluationSummary
+from services.gateway.evaluation_schemas import EvaluationComparison, EvaluationCreate, EvaluationSummary
 from services.gateway.house import Asked, Here, House
 from services.gateway.options import EvaluationOptions, is_json
 from services.gateway.reading import read_json
@@ -26,8 +27,10 @@ from services.gateway.taking import FromBody, taken
 from shared.errors import FieldError, NotFoundError
 from shared.evaluation.figures import summary
 from shared.evaluation.lines import to_graded
+from shared.evaluation.paired import comparison
 from shared.evaluation.problemsets import SHIPPED, load_set, to_problem
-from shared.jobs.order import JobOrder, Operation
+from shared.evaluation.tally import ProblemTally, tallies
+from shared.jobs.order import JobEnd, JobOrder, Operation
 from shared.jsonl import BadLine, RawLine, dump_line, parse_line
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
@@ -72,12 +75,7 @@ def get_summary(job_id: str, house: Here, caller: Asked) -> EvaluationSummary:
 
     409 while it goes on. Of a job that was cancelled, the figures are those of the finished problems.
     """
-    order = job_of(house, caller, job_id)
-    if order.operation is not Operation.EVALUATE:
-        raise NotFoundError(f"job {job_id}: is no evaluation; it has no summary")
-    end = house.desk.end(order.key)
-    if end is None:
-        raise HttpError(409, "the evaluation goes on; ask again once the job has ended", "not_ended")
+    order, end = _ended(house, caller, job_id)
     figures = _figures(house, order)
     prepared = house.desk.prepared(order)
     model = prepared.identity.get("student.digest") if prepared else None
@@ -90,6 +88,44 @@ def get_summary(job_id: str, house: Here, caller: Asked) -> EvaluationSummary:
         passes=figures.pop("pass"),
         **figures,
     )
+
+
+@router.get("/{job_id}/comparison", responses=errors_of(404, 409))
+def get_comparison(
+    job_id: str,
+    house: Here,
+    caller: Asked,
+    other: Annotated[
+        str, Query(alias="with", min_length=1, max_length=80, description="The job to compare with.")
+    ],
+) -> EvaluationComparison:
+    """Avg@k of an ended evaluation minus that of another, paired by problem, with a 95 % bootstrap interval.
+
+    409 while one of the two goes on (`not_ended`), and where they weren't asked the same problems equally
+    often (`not_comparable`): the error names the difference.
+    """
+    one, another = (_tallies(house, _ended(house, caller, name)[0]) for name in (job_id, other))
+    try:
+        found = comparison(one, another)
+    except FieldError as error:
+        raise HttpError(409, str(error), "not_comparable", param="with") from None
+    return EvaluationComparison(a=job_id, b=other, **found)
+
+
+def _ended(house: House, caller: Caller, job_id: str) -> tuple[JobOrder, JobEnd]:
+    """An evaluation and its end. NotFoundError where the job is none, HttpError 409 while it goes on."""
+    order = job_of(house, caller, job_id)
+    if order.operation is not Operation.EVALUATE:
+        raise NotFoundError(f"job {job_id}: is no evaluation")
+    end = house.desk.end(order.key)
+    if end is None:
+        text = f"job {job_id}: the evaluation goes on; ask again once it has ended"
+        raise HttpError(409, text, "not_ended")
+    return order, end
+
+
+def _tallies(house: House, order: JobOrder) -> list[ProblemTally]:
+    return tallies(to_graded(json.loads(record), line) for line, record in house.desk.results(order))
 
 
 def _figures(house: House, order: JobOrder) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from services.gateway.accepting import JOB, Wish
+from services.gateway.accepting import JOB, Wish, order_of
 from services.gateway.auth import Caller
 from services.gateway.bodies import lines
 from services.gateway.described import errors_of, streamed_response
@@ -26,7 +26,7 @@ from services.gateway.taking import taken
 from services.gateway.views import job_view, projection
 from shared.errors import FieldError, NotFoundError
 from shared.jobs.config import JobConfig
-from shared.jobs.ids import is_id, turned, turned_back
+from shared.jobs.ids import turned, turned_back
 from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder
 from shared.jobs.webhooks import check_target
@@ -40,9 +40,7 @@ _ALIVE_SECONDS = 15.0
 
 def job_of(house: House, caller: Caller, job_id: str) -> JobOrder:
     """The job of that id. NotFoundError where this tenant has none."""
-    if not is_id(JOB, job_id):
-        raise NotFoundError(f"job {job_id[:80]!r}: there is no such job")
-    return house.desk.order(JobKey(caller.tenant, job_id))
+    return order_of(house.desk, caller.tenant, job_id)
 
 
 @router.post("", status_code=202, responses=errors_of(403, 404, 409, 422))

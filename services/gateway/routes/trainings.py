@@ -1,4 +1,4 @@
-"""Trainings: begun on an uploaded file, followed step by step, ended."""
+"""Trainings: begun on an uploaded file or what came of a job, followed step by step, ended."""
 
 from __future__ import annotations
 
@@ -40,12 +40,15 @@ async def create_training(
     caller: Asked,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> TrainingObject:
-    """Train an allowed base model on an uploaded file. It is copied, so that it may be deleted afterwards.
+    """Train an allowed base model on an uploaded file or on what came of a job; it may be deleted afterwards.
+
+    409 for a job that goes on (`not_ended`), is of another kind than refinements and rollouts
+    (`wrong_kind`), or holds no record to train on (`no_rows`).
 
     Trainings of all tenants run one after the other. A row that can't be used fails the training, and `error`
     names its line. The same Idempotency-Key gives the same training; with another body 409.
     """
-    beginning = Beginning(house.store, caller.tenant, house.asked_trainer(caller.tenant))
+    beginning = Beginning(house.desk, caller.tenant, house.asked_trainer(caller.tenant))
     return training_view(await asyncio.to_thread(beginning.begin, asked, idempotency_key))
 
 

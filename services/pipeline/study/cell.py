@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from services.pipeline.study.config import ArmSettings, StudyConfig
 from services.pipeline.study.items import RunKey, StudyProblem
 from services.pipeline.study.parts import Parts, Student
 from services.pipeline.study.shelf import Shelf
 from services.pipeline.study.tasks import Template
 from shared.domain import EvaluationProblem, EvaluationSettings, TrainingSettings
 from shared.identity import digest_of
+from shared.study.config import ArmSettings, StudyConfig
 
 
 @dataclass

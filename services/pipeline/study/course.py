@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from services.pipeline.study.cell import Cell
-from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.parts import Parts
 from services.pipeline.study.report import clean, design_of, report_of, summary_of
 from services.pipeline.study.results import Results
@@ -19,6 +18,7 @@ from services.pipeline.study.stage_runs import runs
 from services.pipeline.study.stage_sample import sample, shared_problems
 from services.pipeline.study.stage_score import score
 from services.pipeline.study.table import markdown
+from shared.study.config import StudyConfig
 
 REPORT, TABLE, SUMMARY = "report.json", "table.md", "summary.json"
 

@@ -9,13 +9,13 @@ from math import inf, isfinite
 from typing import Any
 
 from services.pipeline.study.cell import Cell
-from services.pipeline.study.config import ALIGNED, UNALIGNED, ArmSettings, StudyConfig
 from services.pipeline.study.outcomes import Outcome
 from services.pipeline.study.paper import sentences
 from services.pipeline.study.results import Results
 from services.pipeline.study.stage_sample import SHARE, kept_samples
 from shared.bootstrap import Interval
 from shared.domain import Loss
+from shared.study.config import ALIGNED, UNALIGNED, ArmSettings, StudyConfig
 from shared.version import VERSION
 
 SCHEMA = "idiolect.study-report/1"

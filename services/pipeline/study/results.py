@@ -14,10 +14,10 @@ from services.pipeline.study.analysis.spread import Spreads
 from services.pipeline.study.analysis.weights import Sweep, Worth, sweep
 from services.pipeline.study.arm_figures import ArmFigures, arm_figures, shared_losses, shared_scores
 from services.pipeline.study.cell import Cell
-from services.pipeline.study.config import StudyConfig
 from services.pipeline.study.outcomes import Outcome, outcome, start
 from shared.bootstrap import Interval
 from shared.domain import Loss
+from shared.study.config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from services.pipeline.study.cell import Cell
-from services.pipeline.study.config import ArmSettings
 from services.pipeline.study.drafts import judged, placed, with_fallback
 from services.pipeline.study.items import Item, Sampled
 from services.pipeline.study.makers.base import Batch
@@ -13,6 +12,7 @@ from services.pipeline.study.makers.every import MAKE
 from services.pipeline.study.sharing import Shared, matched, unsolved
 from services.pipeline.study.stage_sample import SHARE
 from shared.errors import InputError
+from shared.study.config import ArmSettings
 
 MATCHED = "matched"
 

@@ -299,6 +299,9 @@ class RollingOut:
             problem=item.text,
             n=self.config.samples,
             temperature=self.config.temperature,
+            top_p=self.config.top_p,
+            instruction=self.config.instruction,
+            system=self.config.system,
             max_tokens=self.config.max_tokens,
             seed=(self.config.seed + line * 1_000_003) % (1 << 62),
         )
@@ -340,8 +343,11 @@ class Evaluating:
         return EvaluationSettings(
             samples=config.samples,
             temperature=config.temperature,
+            top_p=config.top_p,
             max_tokens=config.max_tokens,
             seed=config.seed,
+            instruction=config.instruction,
+            system=config.system,
         )
 
 

@@ -16,5 +16,7 @@ def check_generation(request: GenerationRequest) -> None:
         raise FieldError("temperature", f"is {request.temperature}", "give a number that is 0 or more")
     if request.n < 1:
         raise FieldError("n", f"is {request.n}", "ask for at least one sample")
+    if not 0 < request.top_p <= 1:
+        raise FieldError("top_p", f"is {request.top_p}", "give a number above 0 and up to 1")
     if request.max_tokens < 1:
         raise FieldError("max_tokens", f"is {request.max_tokens}", "allow at least one new token")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.inference.checkpoint import THREADS, Checkpoint, load_checkpoint
+from services.inference.encoding import render
+from services.inference.prompting import StudentTemplate
 from services.student.engines.base import check_generation
 from shared.domain import ModelInfo, Sample, Sampling
 from shared.errors import FieldError
@@ -35,7 +37,9 @@ class TransformersGenerator:
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order. Raises FieldError for a request that can't be served."""
         check_generation(request)
-        prompt = self.checkpoint.prompt(request.problem, request.hint)
+        template = StudentTemplate(request.system, request.instruction)
+        asked = template.prompt(request.problem, request.hint)
+        prompt = render(self.checkpoint.tokenizer, asked.messages)
         prefix, _ = self.checkpoint.encode(request.prefix, "prefix")
         room = self.checkpoint.context - len(prompt) - len(prefix)
         if room < 1:

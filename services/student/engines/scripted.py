@@ -26,7 +26,8 @@ class ScriptedGenerator:
     def generate(self, request: GenerationRequest) -> list[Generation]:
         """`n` samples, in order. Raises FieldError for a request that can't be served."""
         check_generation(request)
-        prompt = self.template.prompt(request.problem, request.hint, request.prefix)
+        template = self.template.instead(request.instruction, request.system)
+        prompt = template.prompt(request.problem, request.hint, request.prefix)
         sampling = Sampling(
             n=request.n, temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed
         )

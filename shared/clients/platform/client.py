@@ -23,6 +23,7 @@ _PAGE = 100
 _FITTING_SECONDS = 900.0
 _STARTING_SECONDS = 900.0
 _TRAININGS = "/v1/trainings"
+_STUDIES = "/v1/studies"
 
 
 class PlatformClient:
@@ -201,6 +202,14 @@ class PlatformClient:
         """The figures of an evaluation that has ended, as JSON; see `shared.evaluation.figures`."""
         return self._patiently("GET", f"/v1/evaluations/{_segment('job', job_id)}/summary")
 
+    def compare_evaluations(self, first: str, second: str) -> Mapping[str, Any]:
+        """Avg@k of the first job minus that of the second, with its interval, as JSON.
+
+        Both must have ended, and asked the same problems equally often.
+        """
+        path = f"/v1/evaluations/{_segment('job', first)}/comparison"
+        return self._patiently("GET", path, params={"with": second})
+
     def train(
         self,
         rows: Path | str,
@@ -215,9 +224,10 @@ class PlatformClient:
     ) -> TrainingStanding:
         """A training of the allowed model `base` on `rows`, durable once this returns.
 
-        `rows` are a file, which is uploaded, or the id of one that was. `name` is that of the model that
-        results; `arm` goes to its card. `instruction` and `system` are put around prompts that are plain
-        texts. Under `idempotency_key`, a new one unless it is given, the training is begun once.
+        `rows` are a file, which is uploaded, or the id of one that was, or that of a job of refinements or
+        rollouts that has ended. `name` is that of the model that results; `arm` goes to its card.
+        `instruction` and `system` are put around prompts that are plain texts. Under `idempotency_key`, a
+        new one unless it is given, the training is begun once.
         """
         key = idempotency_key or uuid.uuid4().hex
         headers = {"Idempotency-Key": _header("idempotency_key", key)}
@@ -225,7 +235,7 @@ class PlatformClient:
         asked = {
             "name": name,
             "base_model": base,
-            "input_file_id": self.upload(rows) if isinstance(rows, Path) else rows,
+            **_rows(self.upload(rows) if isinstance(rows, Path) else rows),
             "settings": asdict(settings or TrainingSettings()),
             **{field: value for field, value in given.items() if value is not None},
         }
@@ -253,6 +263,29 @@ class PlatformClient:
         """Ask a training to end early; it does so after its step."""
         return standing_of(self._patiently("POST", f"{_training(training_id)}/cancel"))
 
+    def begin_study(
+        self, config: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Mapping[str, Any]:
+        """A study of that config, durable once this returns: what stands in its TOML file, as plain values.
+
+        Shown as JSON, with its stages, why it waits, and why it failed. InputError, with the cure, for a
+        key that may not run studies.
+        """
+        headers = {"Idempotency-Key": _header("idempotency_key", idempotency_key or uuid.uuid4().hex)}
+        return self._patiently("POST", _STUDIES, json={"config": dict(config)}, headers=headers)
+
+    def study(self, study_id: str) -> Mapping[str, Any]:
+        """One study. NotFoundError where there is none."""
+        return self._patiently("GET", _study(study_id))
+
+    def studies(self) -> Iterator[Mapping[str, Any]]:
+        """All studies, newest first, fetched page by page."""
+        return self._pages(_STUDIES, "last_id")
+
+    def cancel_study(self, study_id: str) -> Mapping[str, Any]:
+        """Ask a study to end early."""
+        return self._patiently("POST", f"{_study(study_id)}/cancel")
+
     def _ask(self, path: str, asked: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """A question that changes nothing, or the same each time. A part that is away is told at once."""
         return self._calls.patiently(
@@ -279,6 +312,14 @@ def _data(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
         raise UnavailableError("the answer of the gateway holds no list; is its address right?")
     return data
+
+
+def _study(study_id: str) -> str:
+    return f"{_STUDIES}/{_segment('study', study_id)}"
+
+
+def _rows(source: str) -> dict[str, str]:
+    return {"input_job_id" if source.startswith("job-") else "input_file_id": source}
 
 
 def _job(job_id: str) -> str:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from services.pipeline.study.config import ArmSettings
 from services.pipeline.study.items import Sampled, StudyProblem
 from services.pipeline.study.parts import Parts, Student
 from services.pipeline.study.sharing import Shared
@@ -16,6 +15,7 @@ from services.pipeline.study.tasks import Template
 from shared.domain import EvaluationSettings
 from shared.errors import FieldError
 from shared.ports import ArmWriter
+from shared.study.config import ArmSettings
 from shared.text.segmentation import segment
 
 One = TypeVar("One")

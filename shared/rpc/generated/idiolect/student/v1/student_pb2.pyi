@@ -185,12 +185,18 @@ class GenerateRequest(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
     SAMPLING_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     model_digest: _builtins.str
     """Digest of the model that is expected."""
     problem: _builtins.str
     """The problem."""
     hint: _builtins.str
     """Shown to the student beside the problem; no part of the solution."""
+    instruction: _builtins.str
+    """Put behind the problem in place of the service's own instruction; empty: nothing."""
+    system: _builtins.str
+    """System message in place of the service's own."""
     @_builtins.property
     def sampling(self) -> Global___Sampling:
         """How to sample."""
@@ -202,14 +208,25 @@ class GenerateRequest(_message.Message):
         problem: _builtins.str = ...,
         hint: _builtins.str | None = ...,
         sampling: Global___Sampling | None = ...,
+        instruction: _builtins.str | None = ...,
+        system: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "hint", b"hint", "sampling", b"sampling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "_instruction", b"_instruction", "_system", b"_system", "hint", b"hint", "instruction", b"instruction", "sampling", b"sampling", "system", b"system"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "hint", b"hint", "model_digest", b"model_digest", "problem", b"problem", "sampling", b"sampling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "_instruction", b"_instruction", "_system", b"_system", "hint", b"hint", "instruction", b"instruction", "model_digest", b"model_digest", "problem", b"problem", "sampling", b"sampling", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__hint: _TypeAlias = _typing.Literal["hint"]  # noqa: Y015
     _WhichOneofArgType__hint: _TypeAlias = _typing.Literal["_hint", b"_hint"]  # noqa: Y015
+    _WhichOneofReturnType__instruction: _TypeAlias = _typing.Literal["instruction"]  # noqa: Y015
+    _WhichOneofArgType__instruction: _TypeAlias = _typing.Literal["_instruction", b"_instruction"]  # noqa: Y015
+    _WhichOneofReturnType__system: _TypeAlias = _typing.Literal["system"]  # noqa: Y015
+    _WhichOneofArgType__system: _TypeAlias = _typing.Literal["_system", b"_system"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hint) -> _WhichOneofReturnType__hint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instruction) -> _WhichOneofReturnType__instruction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__system) -> _WhichOneofReturnType__system | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
 
@@ -248,6 +265,8 @@ class ContinueRequest(_message.Message):
     PREFIX_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
     SAMPLING_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     model_digest: _builtins.str
     """Digest of the model that is expected."""
     problem: _builtins.str
@@ -256,6 +275,10 @@ class ContinueRequest(_message.Message):
     """The begin of the solution, encoded alone."""
     hint: _builtins.str
     """Shown to the student beside the problem; no part of the solution."""
+    instruction: _builtins.str
+    """Put behind the problem in place of the service's own instruction; empty: nothing."""
+    system: _builtins.str
+    """System message in place of the service's own."""
     @_builtins.property
     def sampling(self) -> Global___Sampling:
         """How to sample."""
@@ -268,14 +291,25 @@ class ContinueRequest(_message.Message):
         prefix: _builtins.str = ...,
         hint: _builtins.str | None = ...,
         sampling: Global___Sampling | None = ...,
+        instruction: _builtins.str | None = ...,
+        system: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "hint", b"hint", "sampling", b"sampling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "_instruction", b"_instruction", "_system", b"_system", "hint", b"hint", "instruction", b"instruction", "sampling", b"sampling", "system", b"system"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "hint", b"hint", "model_digest", b"model_digest", "prefix", b"prefix", "problem", b"problem", "sampling", b"sampling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hint", b"_hint", "_instruction", b"_instruction", "_system", b"_system", "hint", b"hint", "instruction", b"instruction", "model_digest", b"model_digest", "prefix", b"prefix", "problem", b"problem", "sampling", b"sampling", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__hint: _TypeAlias = _typing.Literal["hint"]  # noqa: Y015
     _WhichOneofArgType__hint: _TypeAlias = _typing.Literal["_hint", b"_hint"]  # noqa: Y015
+    _WhichOneofReturnType__instruction: _TypeAlias = _typing.Literal["instruction"]  # noqa: Y015
+    _WhichOneofArgType__instruction: _TypeAlias = _typing.Literal["_instruction", b"_instruction"]  # noqa: Y015
+    _WhichOneofReturnType__system: _TypeAlias = _typing.Literal["system"]  # noqa: Y015
+    _WhichOneofArgType__system: _TypeAlias = _typing.Literal["_system", b"_system"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hint) -> _WhichOneofReturnType__hint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instruction) -> _WhichOneofReturnType__instruction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__system) -> _WhichOneofReturnType__system | None: ...
 
 Global___ContinueRequest: _TypeAlias = ContinueRequest  # noqa: Y015
 

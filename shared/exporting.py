@@ -13,14 +13,15 @@ Rows are made one record at a time and written as they come, so memory doesn't g
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from shared.domain import Outcome, Step
 from shared.errors import FieldError, IntegrityError
-from shared.jsonl import BadLine, JsonObject, parse_line, raw_lines
+from shared.jsonl import BadLine, JsonObject, RawLine, parse_line, raw_lines
 from shared.record import SCHEMA, edits_of, native_trajectory, refined_steps
 from shared.text.edits import check_untouched
 
@@ -64,7 +65,14 @@ def export_rows(
     stream: BinaryIO, shape: Shape, choice: Choice, export: Export, *, ids: bool
 ) -> Iterator[Row]:
     """Rows of all chosen records in order; `export` counts as they pass."""
-    for raw in raw_lines(stream):
+    return export_lines(raw_lines(stream), shape, choice, export, ids=ids)
+
+
+def export_lines(
+    lines: Iterable[RawLine], shape: Shape, choice: Choice, export: Export, *, ids: bool = False
+) -> Iterator[Row]:
+    """As `export_rows`, of lines that were cut before."""
+    for raw in lines:
         record = parse_line(raw, _record)
         if isinstance(record, BadLine):
             export.bad.append(record)
@@ -91,6 +99,22 @@ def _record(item: JsonObject, line: int) -> JsonObject:
     except IntegrityError as error:
         raise FieldError("edits", str(error), "refine it again") from None
     return item
+
+
+def native_rows(lines: Iterable[RawLine], export: Export) -> Iterator[Row]:
+    """The student's own first right sample of every problem of a rollout that has one.
+
+    A sample that a limit cut off, or whose answer isn't verified, is none.
+    """
+    for raw in lines:
+        rollout = json.loads(raw.data or b"{}")
+        right = [one for one in rollout["samples"] if one["value"] == "correct" and one["finished"]]
+        if not right:
+            export.left_out["no right sample" if rollout["gold"] is not None else "no gold"] += 1
+            continue
+        export.records += 1
+        export.rows += 1
+        yield {"prompt": rollout["problem"], "completion": right[0]["text"]}
 
 
 def prompt_completion(record: Mapping[str, Any]) -> Iterator[Row]:

@@ -148,8 +148,16 @@ class TableReader:
 
     @staticmethod
     def _number(name: str, value: Any, least: float, most: float) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise FieldError(name, f"is {value!r}", "give a number")
         if not least <= value <= most:
             raise FieldError(name, f"is {value!r}", f"give a number from {least:g} to {most:g}")
         return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    """Also for whole numbers that no float can hold."""
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False

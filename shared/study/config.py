@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from services.pipeline.study.design import Design
-from services.pipeline.study.makers.register import EXTRA, MAKERS, needs_oracle
-from services.pipeline.study.table_reader import TableReader
 from shared.domain import EvaluationSettings, Loss, TrainingSettings
 from shared.errors import FieldError
+from shared.study.design import Design
+from shared.study.register import EXTRA, MAKERS, needs_oracle
+from shared.study.table_reader import TableReader
 
 Source = Literal["first", "wrong", "right", "native"]
 SOURCES: tuple[Source, ...] = ("first", "wrong", "right", "native")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.pipeline.study.table_reader import TableReader
+from shared.study.table_reader import TableReader
 
 Options = Mapping[str, Any]
 MISSING = ("drop", "native")
