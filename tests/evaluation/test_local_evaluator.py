@@ -91,7 +91,10 @@ def test_many_models_one_after_another_leave_no_thread_and_no_model(
     for student in students:
         graded(evaluator, student, problems[:2])
     gc.collect()
-    assert (threading.active_count(), tensors()) == before
+    # Threads of other tests may end meanwhile.
+    threads, held = before
+    assert threading.active_count() <= threads
+    assert tensors() <= held
 
 
 def test_an_evaluation_that_is_left_early_ends_its_engine(
