@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from shared.domain.training import TrainingProgress
 from shared.errors import IdiolectError, StoppedError
 from shared.logs import log_to_stderr
 
+_LOG = logging.getLogger(__name__)
 REQUEST, OUTCOME, FAILURE = "request.json", "outcome.json", "failure-{}.json"
 SUCCEEDED, FAILED, STOPPED = "succeeded", "failed", "stopped"
 _PR_SET_PDEATHSIG = 1
@@ -37,12 +39,19 @@ def main() -> int:
     if "RANK" in os.environ:
         _die_with_parent()
     folder = Path(sys.argv[1])
+    told: dict[str, Any]
     try:
         told = _trained(folder, first=rank == 0)
     except StoppedError as stopped:
         told = {"state": STOPPED, "error": str(stopped)}
     except IdiolectError as error:
-        told = {"state": FAILED, "error": str(error)}
+        told = {"state": FAILED, "error": str(error), "foreseen": True}
+    except RuntimeError as error:
+        if "RANK" not in os.environ:
+            raise
+        # Most often another process is gone; whoever knows more about that one says so in place of this.
+        _LOG.exception("process %d failed", rank)
+        told = {"state": FAILED, "error": f"process {rank} failed: {(str(error).splitlines() or [''])[0]}"}
     if rank == 0:
         written_at_once(folder / OUTCOME, json.dumps(told).encode())
     elif told["state"] == FAILED:
