@@ -30,7 +30,8 @@ STEPS = 40
 LONG = 3000
 # From a kill to the answer, and to the end of the last process: silence, the graces, and a slow machine.
 LIMIT_SECONDS = 120.0
-PATIENCE = Patience(join=120.0, silence=30.0)
+BEGIN_SECONDS = 300.0
+PATIENCE = Patience(join=300.0, silence=30.0)
 
 
 def one_node(processes: int) -> Launch:
@@ -116,7 +117,7 @@ from services.trainer.process import CPU, Launch
 from services.trainer.together import Patience, SharedTraining
 order = order_of(json.loads(Path(sys.argv[1]).read_bytes()))
 launch = Launch(1, CPU, "cpu", 1, 2, 0, sys.argv[3])
-asyncio.run(SharedTraining(order, Path(sys.argv[2]), launch, Patience(120.0, 30.0)).ended())
+asyncio.run(SharedTraining(order, Path(sys.argv[2]), launch, Patience(300.0, 30.0)).ended())
 """
 
 
@@ -128,7 +129,7 @@ def killed_service(order: TrainingOrder, folder: Path, launch: Launch, step: int
     command = [sys.executable, "-c", SERVICE, str(told), str(folder), launch.rendezvous]
     with subprocess.Popen(command, cwd=ROOT, env=environment()) as service:
         try:
-            assert eventually(lambda: steps_done(folder) >= step, LIMIT_SECONDS), logs(folder)
+            assert eventually(lambda: steps_done(folder) >= step, BEGIN_SECONDS), logs(folder)
         finally:
             service.kill()
 
@@ -149,7 +150,7 @@ def test_two_nodes_learn_what_one_learns_even_if_the_first_is_killed(
 async def with_a_kill(training: SharedTraining, folder: Path, kill: str, node: int) -> Ending:
     """How it ends where `kill`, the second node or its worker, gets SIGKILL after some steps."""
     running = asyncio.create_task(training.ended())
-    begun = await asyncio.to_thread(eventually, lambda: steps_done(folder) > 3, LIMIT_SECONDS)
+    begun = await asyncio.to_thread(eventually, lambda: steps_done(folder) > 3, BEGIN_SECONDS)
     assert begun, logs(folder)
     os.kill(node if kill == "node" else workers(folder.parent.parent)[1], signal.SIGKILL)
     return await asyncio.wait_for(running, LIMIT_SECONDS)
@@ -172,7 +173,7 @@ def test_a_second_node_that_is_killed_is_an_answer_with_its_reason(
 
 async def stopped_after(training: SharedTraining, folder: Path, step: int) -> Ending:
     running = asyncio.create_task(training.ended())
-    assert await asyncio.to_thread(eventually, lambda: steps_done(folder) >= step, LIMIT_SECONDS)
+    assert await asyncio.to_thread(eventually, lambda: steps_done(folder) >= step, BEGIN_SECONDS)
     training.stop()
     return await asyncio.wait_for(running, LIMIT_SECONDS)
 
