@@ -1,6 +1,6 @@
 # Every target works on its own in a fresh clone; it needs Python 3.11 or newer with venv, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study study-full test test-kill test-vllm compose-test check bench bench-engines bench-gateway bench-training proto sbom audit
+.PHONY: help setup demo study study-full test test-kill test-nodes test-vllm compose-test check bench bench-engines bench-gateway bench-training proto sbom audit
 
 USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -39,6 +39,10 @@ test-kill: export OMP_NUM_THREADS = 1
 test-kill: export TOKENIZERS_PARALLELISM = false
 test-kill: $(READY) ## kill -9 of every part, lost memory, full disk, cut network: half an hour
 	IDIOLECT_TEST_KILL=1 $(BIN)/python -m pytest tests/kill $(ARGS)
+
+test-nodes: export OMP_NUM_THREADS = 1
+test-nodes: $(READY) ## trainings over two nodes on loopback, with kills: some minutes of a quiet machine
+	IDIOLECT_TEST_NODES=1 $(BIN)/python -m pytest tests/trainer/test_training_nodes.py $(ARGS)
 
 test-vllm: $(VLLM)/.ready ## the vLLM engine on a CPU, on the real thing, in a venv of its own
 	$(VLLM)/bin/python -m pytest -q tests/vllm tests/services/test_student_contract.py -k "vllm" $(ARGS)

@@ -32,7 +32,7 @@ def main() -> int:
 def build(serving: ServingSettings, settings: TrainerSettings) -> TrainerService:
     """The service as it is set up; nothing runs yet."""
     handover = Handover(settings.sleepers(serving.server().tls), settings.lease_seconds)
-    told = CoreSettings(settings.bases, serving.state / "trainings", settings.launch())
+    told = CoreSettings(settings.bases, serving.state / "trainings", settings.launch(), settings.patience())
     return TrainerService(TrainerCore(open_store(settings.store), told, handover))
 
 

@@ -25,6 +25,7 @@ from services.trainer.orders import settings_values
 from services.trainer.process import ChildTraining, Ending, Launch
 from services.trainer.records import KIND, Ended, Ordered, Records, page_size
 from services.trainer.run import STOPPED, SUCCEEDED
+from services.trainer.together import Patience, SharedTraining
 from shared.domain.training import TrainingOrder, TrainingProgress, TrainingState
 from shared.errors import FieldError, IdiolectError, NotFoundError, StoppedError, UnavailableError
 from shared.jobs.ids import new_id
@@ -45,12 +46,14 @@ class CoreSettings:
 
     Attributes:
         bases: folder of each allowed base model, by name. work: folder for rows and checkpoints.
-        launch: how a training is started. watch_seconds: between two looks at the progress.
+        launch: how a training is started. patience: with the other nodes, where there are several.
+        watch_seconds: between two looks at the progress.
     """
 
     bases: Mapping[str, str]
     work: Path
     launch: Launch = field(default_factory=Launch)
+    patience: Patience = field(default_factory=Patience)
     watch_seconds: float = 0.2
 
 
@@ -82,7 +85,7 @@ class TrainerCore:
         self._queue: asyncio.Queue[Ordered] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._current: Ordered | None = None
-        self._child: ChildTraining | None = None
+        self._child: ChildTraining | SharedTraining | None = None
         self._wished_to_end: set[str] = set()
         self._stopping = False
         self.finished: dict[TrainingState, int] = {}
@@ -212,8 +215,14 @@ class TrainerCore:
         async with self._handover.held(f"training {ordered.id}", lambda: self._to_end(ordered)):
             if self._to_end(ordered):
                 raise StoppedError("stopped before it began")
-            self._child = ChildTraining(self._as_order(ordered), self._folder(ordered), self._settings.launch)
+            self._child = self._begun(ordered)
             return await self._child.ended()
+
+    def _begun(self, ordered: Ordered) -> ChildTraining | SharedTraining:
+        order, folder, launch = self._as_order(ordered), self._folder(ordered), self._settings.launch
+        if launch.nodes == 1:
+            return ChildTraining(order, folder, launch)
+        return SharedTraining(order, folder, launch, self._settings.patience)
 
     def _to_end(self, ordered: Ordered) -> bool:
         return self._stopping or ordered.id in self._wished_to_end

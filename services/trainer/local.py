@@ -11,7 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,14 @@ _ALGORITHM = 1
 _FULL_DISK = ("No space left", "PytorchStreamWriter failed", "inline_container", "iostream error")
 
 
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """Whether the model is there already, and else the checkpoint to go on from; None: from the start."""
+
+    done: bool
+    checkpoint: str | None
+
+
 class LocalTrainer:
     """Implements `shared.ports.Trainer`.
 
@@ -49,27 +57,52 @@ class LocalTrainer:
 
         A training that is done is not repeated. DriftError where the folder belongs to another order.
         """
+        base, rows, place = self._learn(order, folder, watch)
+        return self._result(order, base, rows, place)
+
+    def take_part(self, order: TrainingOrder, folder: Path) -> None:
+        """What every process but the first does of a training that several do together."""
+        self._learn(order, folder, lambda _: None)
+
+    def _learn(self, order: TrainingOrder, folder: Path, watch: Watch) -> tuple[Base, int, TrainingFolder]:
         check_settings(order.settings)
         base = find_base(order.base)
         template = StudentTemplate(order.system, order.instruction)
         examples = list(base.encoder(order.settings).all(read_rows(order.rows, template)))
         place = TrainingFolder(folder)
         with _room(folder):
-            place.claim(identity(order, base))
-            if not place.model.is_dir():
-                self._run(order, base, examples, Following(place, watch, self._stop))
-        return self._result(order, base, len(examples), place)
+            self._run(order, base, examples, Following(place, watch, self._stop))
+        return base, len(examples), place
 
     def _run(self, order: TrainingOrder, base: Base, examples: list[Example], following: Following) -> None:
         place, settings = following.folder, order.settings
-        checkpoint = place.resumable()
+        begin = self._beginning(place, identity(order, base))
+        if begin.done:
+            return
         trainer = self._loop(order, base, examples, following)
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        trainer.train(resume_from_checkpoint=begin.checkpoint)
         if trainer.state.global_step < trainer.state.max_steps:
             raise StoppedError(f"stopped after step {trainer.state.global_step}; its checkpoint is kept")
         save(trainer, base, place.model, adapted=settings.lora is not None)
         if trainer.is_world_process_zero():
             shutil.rmtree(place.checkpoints, ignore_errors=True)
+
+    def _beginning(self, place: TrainingFolder, order: dict[str, Setting]) -> _Beginning:
+        """Where to begin, as the first process sees it: a shared folder may look older on another node."""
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list
+
+        state = PartialState(cpu=not self._on_gpu())
+        told: list[_Beginning | None] = [None]
+        if state.is_main_process:
+            place.claim(order)
+            told = [_Beginning(place.model.is_dir(), None)]
+            if not place.model.is_dir() and (checkpoint := place.resumable()) is not None:
+                told = [_Beginning(False, str(checkpoint))]
+        if state.num_processes > 1:
+            broadcast_object_list(told)
+        assert told[0] is not None
+        return told[0]
 
     def _loop(self, order: TrainingOrder, base: Base, examples: list[Example], following: Following) -> Any:
         from accelerate import PartialState

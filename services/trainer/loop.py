@@ -234,6 +234,8 @@ def _follower(meter: Meter, following: Following) -> Any:
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+            # Each process has written its part of the checkpoint once all are here.
+            _agreed(True)
             if state.is_world_process_zero:
                 following.folder.saved(state.global_step)
 

@@ -4,46 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.trainer import guard
+from services.trainer.guarded import Guarded, death
 from services.trainer.orders import order_values
 from services.trainer.run import FAILED, OUTCOME, REQUEST
 from shared.domain.training import TrainingOrder
 
 FSDP = Path(__file__).parent / "fsdp.yaml"
-_GRACE_SECONDS = 10.0
+CPU = Path(__file__).parent / "cpu.yaml"
 _LOG = "log"
-_TAIL_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a training is started.
+    """How a training is started on one node.
 
     Attributes:
-        processes: one a GPU; several are launched by accelerate. config: its configuration.
+        processes: of this node, one a GPU; several are launched by accelerate. config: its configuration.
         device: ``cpu``, or None for a GPU where there is one. threads: of the processor; None: the default.
+        nodes: that train together. rank: which of them this is; the service is 0.
+        rendezvous: HOST:PORT at which the other nodes reach node 0.
     """
 
     processes: int = 1
     config: Path = FSDP
     device: str | None = None
     threads: int | None = None
+    nodes: int = 1
+    rank: int = 0
+    rendezvous: str = ""
 
     def command(self, folder: Path) -> list[str]:
         """The program that trains in `folder`, with its arguments."""
         module = ["-m", "services.trainer.run", str(folder)]
-        if self.processes == 1:
+        total = self.processes * self.nodes
+        if total == 1:
             return [sys.executable, *module]
         accelerate = ["-m", "accelerate.commands.launch", "--config_file", str(self.config)]
-        return [sys.executable, *accelerate, "--num_processes", str(self.processes), *module]
+        return [sys.executable, *accelerate, "--num_processes", str(total), *self._meeting(), *module]
+
+    def _meeting(self) -> list[str]:
+        if self.nodes == 1:
+            return []
+        host, _, port = self.rendezvous.rpartition(":")
+        machines = ["--num_machines", str(self.nodes), "--machine_rank", str(self.rank)]
+        return [*machines, "--main_process_ip", host.strip("[]"), "--main_process_port", port]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +76,8 @@ class ChildTraining:
         """Start it, going on from the folder's checkpoint."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        (folder / OUTCOME).unlink(missing_ok=True)
-        request = {**order_values(order), "device": launch.device, "threads": launch.threads}
-        (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
-        with (folder / _LOG).open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, guard.__file__, str(_GRACE_SECONDS), *launch.command(folder)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
+        prepare(order, folder, launch)
+        self._process = Guarded(launch.command(folder), folder / _LOG)
 
     @property
     def pid(self) -> int:
@@ -85,38 +86,28 @@ class ChildTraining:
 
     def stop(self) -> None:
         """Have it write a checkpoint and end."""
-        if self._process.stdin is not None and self._process.poll() is None:
-            try:
-                self._process.stdin.write(b"stop\n")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                return
+        self._process.stop()
+
+    def end(self) -> None:
+        """Have it end within the guard's grace, whatever it does."""
+        self._process.end()
 
     async def ended(self) -> Ending:
         """Wait until it has ended, of itself or by whatever killed it."""
         code = await asyncio.to_thread(self._process.wait)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
         outcome = self._folder / OUTCOME
         if outcome.is_file():
             told = json.loads(outcome.read_bytes())
             return Ending(told["state"], told)
-        return Ending(FAILED, {"error": f"{_death(code)}; it said last: {self._last_words()}"})
+        return Ending(FAILED, {"error": f"{death(code)}; it said last: {self._process.last_words()}"})
 
     def kill(self) -> None:
         """End it and all its processes now."""
         self._process.kill()
 
-    def _last_words(self) -> str:
-        said = (self._folder / _LOG).read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
-        return said.rpartition("\n")[2] or "nothing"
 
-
-def _death(code: int) -> str:
-    """In words, how a process ended that told no outcome."""
-    number = code - 128 if code > 128 else -code
-    if number == signal.SIGKILL:
-        return "the training was killed, as the system does with processes when memory runs out"
-    if code < 0 or code > 128:
-        return f"the training died of signal {number}"
-    return f"the training ended with exit code {code}"
+def prepare(order: TrainingOrder, folder: Path, launch: Launch) -> None:
+    """Write down what is to be trained, and forget what came of it before."""
+    (folder / OUTCOME).unlink(missing_ok=True)
+    request = {**order_values(order), "device": launch.device, "threads": launch.threads}
+    (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")

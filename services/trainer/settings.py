@@ -9,7 +9,9 @@ from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.trainer.handover import Sleeper
-from services.trainer.process import FSDP, Launch
+from services.trainer.process import CPU, FSDP, Launch
+from services.trainer.together import Patience
+from shared.errors import FieldError
 from shared.rpc.channel import Target
 from shared.rpc.tls import TlsFiles
 
@@ -20,7 +22,9 @@ class TrainerSettings(BaseSettings):
     Attributes:
         store: address of the artifact store.
         bases: models that may be trained, ``NAME=FOLDER`` with commas between.
-        processes: one a GPU; several are launched by accelerate with `fsdp`, its configuration.
+        processes: one a GPU of this node; several are launched by accelerate with `fsdp`, its configuration.
+        nodes: that train together. rendezvous: HOST:PORT at which the others reach this one.
+        join_seconds: for all nodes to take part. silence_seconds: until one that isn't heard of is given up.
         device: ``cpu``, or None for a GPU where there is one. threads: of the processor.
         student, oracle: addresses of the services that sleep during a training; None: nobody has to.
         lease_seconds: after which they wake by themselves unless the lease is renewed.
@@ -35,7 +39,11 @@ class TrainerSettings(BaseSettings):
     )
     bases: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     processes: int = Field(1, ge=1)
-    fsdp: Path = FSDP
+    nodes: int = Field(1, ge=1)
+    rendezvous: str = Field("", pattern=r"^$|^.+:[0-9]{1,5}$")
+    join_seconds: float = Field(600.0, gt=0, allow_inf_nan=False)
+    silence_seconds: float = Field(120.0, ge=5, allow_inf_nan=False)
+    fsdp: Path | None = None
     device: Literal["cpu"] | None = None
     threads: int | None = Field(None, ge=1)
     student: str | None = Field(
@@ -58,7 +66,18 @@ class TrainerSettings(BaseSettings):
 
     def launch(self) -> Launch:
         """How a training is started."""
-        return Launch(self.processes, self.fsdp, self.device, self.threads)
+        return self._launch(rank=0)
+
+    def patience(self) -> Patience:
+        """For how long nodes wait for each other."""
+        return Patience(self.join_seconds, self.silence_seconds)
+
+    def _launch(self, rank: int) -> Launch:
+        if self.nodes > 1 and not self.rendezvous:
+            cure = "give HOST:PORT at which the other nodes reach the trainer service's node"
+            raise FieldError("IDIOLECT_TRAINER_RENDEZVOUS", "is not set, and there are several nodes", cure)
+        config = self.fsdp or (CPU if self.device == "cpu" else FSDP)
+        return Launch(self.processes, config, self.device, self.threads, self.nodes, rank, self.rendezvous)
 
     def sleepers(self, tls: TlsFiles | None) -> list[Sleeper]:
         """The services that sleep meanwhile."""
@@ -66,3 +85,18 @@ class TrainerSettings(BaseSettings):
         return [
             Sleeper(name, Target(address, tls, name=name)) for name, address in named if address is not None
         ]
+
+
+class NodeSettings(TrainerSettings):
+    """Settings of a node but the first: those of the trainer, and `rank`, from 1 to the nodes less one."""
+
+    rank: int = Field(ge=1)
+
+    def launch(self) -> Launch:
+        """How this node's part of a training is started."""
+        if self.rank >= self.nodes:
+            cure = (
+                "give each node but the trainer service's its own, from 1 to IDIOLECT_TRAINER_NODES less one"
+            )
+            raise FieldError("IDIOLECT_TRAINER_RANK", f"is {self.rank} of {self.nodes} nodes", cure)
+        return self._launch(self.rank)

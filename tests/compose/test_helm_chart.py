@@ -23,6 +23,9 @@ CASES: dict[str, dict[str, Any]] = {
         "serviceAccount": "idiolect",
         "otlpEndpoint": "http://collector.monitoring:4318",
     },
+    "a training over several nodes": {
+        "trainer": {"enabled": True, "nodes": 3, "gpus": 8, "stateClaim": "trainings"}
+    },
     "without a GPU": {
         "student": {"engine": "transformers", "image": "idiolect-student", "gpus": 0},
         "oracle": {"engine": "rules", "image": "idiolect-oracle", "gpus": 0},
@@ -39,8 +42,8 @@ def rendered(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def pods(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    deployments = (one for one in rendered(values) if one["kind"] == "Deployment")
-    return (one["spec"]["template"]["spec"] for one in deployments)
+    kinds = ("Deployment", "StatefulSet")
+    return (one["spec"]["template"]["spec"] for one in rendered(values) if one["kind"] in kinds)
 
 
 @pytest.mark.parametrize("values", CASES.values(), ids=list(CASES))
@@ -55,8 +58,9 @@ def test_what_it_makes_is_what_kubernetes_takes(values: dict[str, Any]) -> None:
         kubernetes_validate.validate(found, "1.31", strict=True)
 
 
-def test_every_pod_is_restricted() -> None:
-    for pod in pods(CASES["everything on"]):
+@pytest.mark.parametrize("case", ["everything on", "a training over several nodes"])
+def test_every_pod_is_restricted(case: str) -> None:
+    for pod in pods(CASES[case]):
         container = pod["containers"][0]["securityContext"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert container["capabilities"] == {"drop": ["ALL"]}
@@ -104,3 +108,65 @@ def test_the_engines_may_reach_the_collector_and_nothing_more(endpoint: str, por
 def test_a_store_that_loses_all_is_refused() -> None:
     with pytest.raises(helm.HelmError):
         helm.Chart.load(CHART).validate_schema({"store": "memory:"})
+
+
+SEVERAL = CASES["a training over several nodes"]
+
+
+def named(values: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """The one object of that kind and name, without the release's name."""
+    (found,) = [
+        one
+        for one in rendered(values)
+        if (one["kind"], one["metadata"]["name"]) == (kind, f"idiolect-{name}")
+    ]
+    return found
+
+
+def test_the_other_nodes_of_a_training_are_numbered_from_one() -> None:
+    spec = named(SEVERAL, "StatefulSet", "trainer-node")["spec"]
+    (rank,) = [
+        one["valueFrom"]["fieldRef"]["fieldPath"]
+        for one in spec["template"]["spec"]["containers"][0]["env"]
+        if one["name"] == "IDIOLECT_TRAINER_RANK"
+    ]
+    assert (spec["replicas"], spec["ordinals"]) == (2, {"start": 1})
+    assert rank == "metadata.labels['apps.kubernetes.io/pod-index']"
+
+
+def test_all_nodes_of_a_training_meet_at_the_first_and_share_its_folder() -> None:
+    trainers = [pod for pod in pods(SEVERAL) if pod["containers"][0]["name"].startswith("trainer")]
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for pod in trainers
+        for volume in pod["volumes"]
+        if volume["name"] == "state"
+    ]
+    meeting = [where for where in told(SEVERAL, "IDIOLECT_TRAINER_RENDEZVOUS") if where]
+    service = named(SEVERAL, "Service", "trainer-rendezvous")["spec"]
+    assert claims == ["trainings"] * 2
+    assert meeting == ["idiolect-trainer-rendezvous:29500"] * 2
+    assert service["selector"]["app.kubernetes.io/name"] == "trainer"
+
+
+@pytest.mark.parametrize("policy", ["trainer", "trainer-node"])
+def test_nodes_of_a_training_reach_each_other_at_the_ports_they_use(policy: str) -> None:
+    rule = named(SEVERAL, "NetworkPolicy", policy)["spec"]["ingress"][0]
+    ports = {
+        (option["name"], option["value"])
+        for pod in pods(SEVERAL)
+        for option in pod["securityContext"].get("sysctls", [])
+    }
+    assert rule["from"][0]["podSelector"]["matchExpressions"][0]["values"] == ["trainer", "trainer-node"]
+    assert rule["ports"] == [{"port": 29500}, {"port": 40000, "endPort": 49999}]
+    assert ports == {("net.ipv4.ip_local_port_range", "40000 49999")}
+
+
+def test_one_node_has_no_others() -> None:
+    kinds = {one["kind"] for one in rendered(CASES["everything on"])}
+    assert "StatefulSet" not in kinds
+
+
+def test_several_nodes_without_a_shared_folder_are_refused() -> None:
+    with pytest.raises(helm.HelmError, match=r"trainer\.stateClaim"):
+        list(rendered({"trainer": {"enabled": True, "nodes": 2}}))

@@ -17,6 +17,9 @@ securityContext:
   runAsGroup: 10001
   fsGroup: 10001
   seccompProfile: {type: RuntimeDefault}
+  {{- with .sysctls }}
+  sysctls: {{ toYaml . | nindent 4 }}
+  {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}
 {{- end }}
@@ -57,4 +60,23 @@ envFrom: [{secretRef: {name: {{ .Values.storeSecret }}}}]
 {{- define "idiolect.collectorPort" -}}
 {{- $url := urlParse .Values.otlpEndpoint -}}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (eq $url.scheme "https" | ternary "443" "80") -}}
+{{- end }}
+
+{{- define "idiolect.trainerNodes" -}}
+- {name: IDIOLECT_TRAINER_NODES, value: {{ .Values.trainer.nodes | quote }}}
+- {name: IDIOLECT_TRAINER_RENDEZVOUS, value: "{{ .Release.Name }}-trainer-rendezvous:29500"}
+{{- end }}
+
+{{/* NCCL and gloo listen on ports that the system picks: it is told to pick those that the network policy opens. */}}
+{{- define "idiolect.trainerSysctls" -}}
+sysctls: [{name: net.ipv4.ip_local_port_range, value: "40000 49999"}]
+{{- end }}
+
+{{/* One rule of a network policy; `side` is from or to. */}}
+{{- define "idiolect.trainerPeers" -}}
+- {{ .side }}:
+    - podSelector:
+        matchLabels: {app.kubernetes.io/instance: {{ .root.Release.Name }}}
+        matchExpressions: [{key: app.kubernetes.io/name, operator: In, values: [trainer, trainer-node]}]
+  ports: [{port: 29500}, {port: 40000, endPort: 49999}]
 {{- end }}
