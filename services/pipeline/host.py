@@ -29,6 +29,7 @@ from services.pipeline.upkeep.telling import Teller
 from shared.errors import FieldError, UnavailableError
 from shared.jobs.desk import JobDesk
 from shared.jobs.nudge import BULK, INTERACTIVE, await_nudges, connected
+from shared.ready import publish
 from shared.rpc.server import split_address
 from shared.store import open_store, prove
 from shared.tenants import read_promises
@@ -78,7 +79,7 @@ class Host:
         with TemporaryDirectory(prefix="idiolect-metrics-") as folder:
             address = self._serve_metrics(Path(folder))
             with self._workers(folder) as workers, kept(self._chores()):
-                _publish(address, self._settings.ready_file)
+                publish(address, self._settings.ready_file)
                 while not self._over.is_set():
                     for worker in workers:
                         _keep(worker, self._worker, folder)
@@ -147,15 +148,6 @@ def _keep(worker: _Worker, module: str, folder: str) -> None:
 
 def _drain_file(folder: str) -> str:
     return f"{folder}/draining"
-
-
-def _publish(address: str, path: Path | None) -> None:
-    """Says where the metrics are, for whoever started this host."""
-    if path is None:
-        return
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(address, encoding="utf-8")
-    beside.replace(path)
 
 
 def stopped_by_signals(host: Host) -> None:

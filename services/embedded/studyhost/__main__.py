@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from pathlib import Path
 
 from prometheus_client import start_http_server
 
@@ -14,6 +12,7 @@ from services.embedded.studyhost.host import Host
 from services.embedded.studyhost.settings import StudyHostSettings
 from shared.errors import FieldError, IdiolectError
 from shared.logs import log_to_stderr
+from shared.ready import publish
 from shared.rpc.server import split_address
 from shared.rpc.settings import from_environment
 from shared.store import open_store, prove
@@ -30,7 +29,7 @@ def main() -> int:
         host = Host(store, settings.state.resolve() / "studies", launch, settings.look_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: host.stop())
-        _publish(_metrics(settings), settings.ready_file)
+        publish(_metrics(settings), settings.ready_file)
         host.run()
     except IdiolectError as error:
         print(f"studyhost: {error}", file=sys.stderr)
@@ -47,14 +46,6 @@ def _metrics(settings: StudyHostSettings) -> str:
         problem = f"{settings.metrics_listen} can't be listened on ({error.strerror})"
         raise FieldError("IDIOLECT_METRICS_LISTEN", problem, "give a free HOST:PORT") from None
     return f"{host}:{server.server_port}"
-
-
-def _publish(address: str, path: Path | None) -> None:
-    if path is None:
-        return
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(address, encoding="utf-8")
-    beside.replace(path)
 
 
 if __name__ == "__main__":
