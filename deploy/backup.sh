@@ -6,11 +6,11 @@ set -eu
 folder=$(cd "$(dirname "$1")" && pwd) name=$(basename "$1")
 cd "$(dirname "$0")/.."
 project=$(docker compose config | sed -n 's/^name: *//p')
-version=$(docker compose config --images | sed -n 's/^idiolect-gateway://p')
+image=$(docker compose config --images | grep 'idiolect-gateway:')
 
 docker compose stop gateway pipeline
 trap 'docker compose start pipeline gateway' EXIT
 docker run --rm --user 0 --network none --entrypoint tar \
     -v "${project}_store:/data/store:ro" -v "${project}_profiles:/data/profiles:ro" -v "$folder:/to" \
-    "idiolect-gateway:$version" -C /data -czf "/to/$name.part" store profiles
+    "$image" -C /data -czf "/to/$name.part" store profiles
 mv "$folder/$name.part" "$folder/$name"

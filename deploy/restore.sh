@@ -6,7 +6,7 @@ set -eu
 folder=$(cd "$(dirname "$1")" && pwd) name=$(basename "$1")
 cd "$(dirname "$0")/.."
 project=$(docker compose config | sed -n 's/^name: *//p')
-version=$(docker compose config --images | sed -n 's/^idiolect-gateway://p')
+image=$(docker compose config --images | grep 'idiolect-gateway:')
 
 if [ -n "$(docker compose ps -q gateway pipeline student)" ]; then
     echo "the system is running: docker compose down, first" >&2
@@ -18,7 +18,7 @@ docker compose rm -f > /dev/null
 # shellcheck disable=SC2016
 docker run --rm --user 0 --network none --entrypoint sh \
     -v "${project}_store:/data/store" -v "${project}_profiles:/data/profiles" -v "$folder:/from:ro" \
-    "idiolect-gateway:$version" -euc '
+    "$image" -euc '
         for one in store profiles; do
             if [ -n "$(find "/data/$one" -mindepth 1 -type f | head -n 1)" ]; then
                 echo "the volume $one is not empty: nothing was restored" >&2

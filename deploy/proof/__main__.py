@@ -1,7 +1,8 @@
 """``python -m deploy.proof``: the whole system in real containers, without a GPU; 77 without an engine.
 
 Builds, starts, asks through the published port, kills, cuts, scales, restarts, and ends it. Each step is told
-with its seconds; the first claim that does not hold ends it with exit code 1. `--keep` leaves all running.
+with its seconds; the first claim that does not hold ends it with exit code 1. `--keep` leaves all running;
+`--vllm` builds the image of vLLM for processors too (some gigabytes), and runs a student and an API on it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from deploy.proof import engine
 from deploy.proof.engine import ROOT, Containers
-from deploy.proof.steps import Proof
+from deploy.proof.steps import Door, Proof
 from services.gateway.auth import digest_of_key, new_key
 
 NO_ENGINE = 77
@@ -31,12 +32,13 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         key, port = new_key(), _free_port()
         containers = Containers(_environment(Path(folder), key, port))
-        proof = Proof(containers, f"http://127.0.0.1:{port}", key, Path(folder))
+        door = Door(f"http://127.0.0.1:{port}", key)
+        proof = Proof(containers, door, Path(folder), with_vllm="--vllm" in arguments)
         try:
             return _prove(proof)
         finally:
             if "--keep" not in arguments:
-                containers.compose("down", "--volumes", "--timeout", "60")
+                containers.compose("down", "--volumes", "--remove-orphans", "--timeout", "60")
 
 
 def _prove(proof: Proof) -> int:
@@ -71,14 +73,16 @@ def _write(told: dict[str, object]) -> None:
 
 def _environment(folder: Path, key: str, port: int) -> dict[str, str]:
     """What would stand in ``.env``, with secrets of this run alone."""
-    keys, password = folder / "keys.jsonl", folder / "grafana-password"
+    keys, password, oracle = (folder / name for name in ("keys.jsonl", "grafana-password", "oracle-api-key"))
     keys.write_text(json.dumps({"tenant": "proof", "sha256": digest_of_key(key)}) + "\n")
     password.write_text(new_key())
-    for path in (keys, password):
+    oracle.write_text(new_key())
+    for path in (keys, password, oracle):
         path.chmod(0o644)
     return {
         "KEYS_FILE": str(keys),
         "GRAFANA_PASSWORD_FILE": str(password),
+        "ORACLE_API_KEY_FILE": str(oracle),
         "GATEWAY_BIND": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "STUDENT_ENGINE": "proxy",

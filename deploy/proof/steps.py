@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
 from deploy.proof import asking, miniature, watching
 from deploy.proof.engine import Containers, eventually
+from deploy.proof.vllm import OnVllm
 from shared.clients.platform import PlatformClient
 
 # Grafana's image is the only one that the proof does without: nothing depends on it.
@@ -22,6 +24,14 @@ HEALTHY_SECONDS = 400.0
 CUT_SECONDS = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the API is published, and a key of it."""
+
+    url: str
+    key: str
+
+
 class Proof:
     """What is known while the proof goes on.
 
@@ -29,8 +39,9 @@ class Proof:
         told: figures for the reader. jobs: records that a job must still have at the end.
     """
 
-    def __init__(self, containers: Containers, url: str, key: str, folder: Path) -> None:
-        self._containers, self._url, self._key, self._folder = containers, url, key, folder
+    def __init__(self, containers: Containers, door: Door, folder: Path, *, with_vllm: bool) -> None:
+        self._containers, self._url, self._key, self._folder = containers, door.url, door.key, folder
+        self._vllm = OnVllm(containers, SERVICES) if with_vllm else None
         self._profile = ""
         self._undisturbed = b""
         self.jobs: dict[str, bytes] = {}
@@ -48,6 +59,8 @@ class Proof:
         yield "scaled to three hosts of workers", self.scaled
         yield "the transformers engine", self.transformers
         yield "the miniature trained and evaluated", self.trained
+        if vllm := self._vllm:
+            yield "vLLM as student, and as the API that the oracle asks", lambda: self.on_vllm(vllm)
         yield "every expression finds data", self.watched
         yield "down, and up again with the volumes kept", self.restarted
         yield "backed up, all volumes lost, and restored", self.restored
@@ -135,13 +148,28 @@ class Proof:
         with self._client() as client:
             self.told["miniature"] = miniature.trained_and_evaluated(self._containers, client, self._folder)
 
+    def on_vllm(self, vllm: OnVllm) -> None:
+        """The image of the GPU host, built for processors: it samples, and an oracle asks an API over it."""
+        self.told["bytes of vLLM's image"] = vllm.build()
+        vllm.up()
+        self.told["student on vLLM"] = vllm.sampled(self._url, self._key)
+        with self._client() as client:
+            assert vllm.refined(client), "the refinement with an API as oracle has no record"
+        spent = 'sum(idiolect_tokens_total{service="oracle", direction="out"}) > 0'
+        eventually(
+            lambda: watching.answers(self._containers, [spent])[spent], "tokens that the API wrote", 60
+        )
+        vllm.end()
+
     def watched(self) -> None:
         """Dashboards and rules ask for what is there."""
         with self._client() as client:
             asking.records(client, client.submit(asking.DEMO).id)
         asked = [*watching.dashboard_expressions(), *watching.recorded_names()]
         self.told["expressions"] = len(asked)
-        self.told["expressions without data here"] = list(watching.not_here(asked))
+        not_here = watching.not_here(asked, vllm=self._vllm is not None)
+        self.told["expressions without data here"] = not_here
+        asked = [one for one in asked if one not in not_here]
         missing = asked
 
         def found() -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from deploy.proof.engine import ROOT, Containers
 
-# Told only by vLLM, by NVIDIA's exporter, or once a call had to be tried again.
-NOT_HERE = re.compile(r"vllm:|DCGM_|idiolect:gpu_memory|idiolect_engine_batch_size|^idiolect:retries:rate5m$")
+# Told by NVIDIA's exporter alone, and by vLLM alone.
+OF_A_GPU = re.compile(r"DCGM_|idiolect:gpu_memory")
+OF_VLLM = re.compile(r"vllm:|idiolect_engine_batch_size")
 # Run inside the network of the project, since Prometheus is published nowhere.
 _ASK = """
 import json, sys, urllib.parse, urllib.request
@@ -43,11 +43,11 @@ def answers(containers: Containers, expressions: list[str]) -> dict[str, list[An
 
 
 def without_data(containers: Containers, expressions: list[str]) -> list[str]:
-    """Expressions that found nothing in the last hour, of those that can find something here.
+    """Expressions that found nothing in the last hour.
 
     Some, such as the loss of a training, are there for as long as what they tell of.
     """
-    hour = {one: f"last_over_time(({one})[1h:5s])" for one in expressions if not NOT_HERE.search(one)}
+    hour = {one: f"last_over_time(({one})[1h:5s])" for one in expressions}
     found = answers(containers, list(hour.values()))
     return [one for one, asked in hour.items() if not found[asked]]
 
@@ -63,6 +63,7 @@ def _in(folder: str) -> Path:
     return ROOT / "deploy" / folder
 
 
-def not_here(expressions: list[str]) -> Iterator[str]:
-    """Those that can't find anything here."""
-    return (one for one in expressions if NOT_HERE.search(one))
+def not_here(expressions: list[str], *, vllm: bool) -> list[str]:
+    """Those that can't find anything here; `vllm`: whether it has run."""
+    absent = (OF_A_GPU,) if vllm else (OF_A_GPU, OF_VLLM)
+    return [one for one in expressions if any(kind.search(one) for kind in absent)]

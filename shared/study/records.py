@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shared.errors import NotFoundError
+from shared.errors import FieldError, NotFoundError
 from shared.jobs.ids import is_id, turned, turned_back
 from shared.jobs.order import JobState
 from shared.store.base import Store, every_key
@@ -111,6 +111,9 @@ class StudyRecords:
 
     def accept(self, ordered: StudyOrdered) -> None:
         """Store an order; from then on it will be run. One that was accepted before stays as it is."""
+        if not self.store.exists(f"{ordered.folder}order"):
+            # Of one that was deleted under this id, by somebody who was killed over it.
+            self.store.delete(f"{ordered.folder}ended")
         self.store.put_if_absent(f"t/{ordered.tenant}/newest/studies/{turned(ordered.id)}", b"")
         self.store.put_if_absent(f"{_LIVE}{ordered.tenant}/{ordered.id}", b"")
         self.store.put_if_absent(f"{ordered.folder}order", _dumped(asdict(ordered)))
@@ -125,6 +128,20 @@ class StudyRecords:
         except NotFoundError:
             raise missing from None
         return StudyOrdered(**{**told, "files": tuple(told["files"])})
+
+    def remove(self, ordered: StudyOrdered) -> None:
+        """Delete a study that has ended, with its files and results; FieldError where it goes on.
+
+        Whoever is killed on the way leaves a study that can be deleted again.
+        """
+        if self.end(ordered) is None:
+            raise FieldError("study", f"{ordered.id} has not ended", "cancel it and wait for its end")
+        order, ended = f"{ordered.folder}order", f"{ordered.folder}ended"
+        for key in list(every_key(self.store, ordered.folder)):
+            if key not in (order, ended):
+                self.store.delete(key)
+        for key in (order, ended, f"t/{ordered.tenant}/newest/studies/{turned(ordered.id)}"):
+            self.store.delete(key)
 
     def live(self) -> Iterator[StudyOrdered]:
         """All that have not ended, the oldest first."""

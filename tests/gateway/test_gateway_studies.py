@@ -18,6 +18,9 @@ from services.gateway.auth import digest_of_key
 from services.gateway.study_schemas import CONFIG
 from shared.clients.platform import PlatformClient
 from shared.errors import FieldError
+from shared.jobs.order import JobState
+from shared.store import open_store
+from shared.study.records import StudyEnd, StudyRecords
 
 PIECES = ("sample/*.jsonl", "scores/*.jsonl", "train/*.jsonl", "evaluate/*.jsonl")
 ENDS = ("completed", "failed", "cancelled")
@@ -202,6 +205,23 @@ def test_problems_of_an_uploaded_file_are_used_though_it_is_deleted(
         assert over(client, study)["error"] is None
 
 
+@pytest.mark.slow
+def test_a_failed_study_is_deleted_with_the_folder_of_its_host(client: httpx2.Client, place: Path) -> None:
+    once = {"Idempotency-Key": "once"}
+    study = begun(client, SMALL, **once)["id"]
+    folder = place / "state" / "studies" / "anna" / study
+    (folder / "study").mkdir(parents=True)
+    records = StudyRecords(open_store(f"file:{place / 'store'}"))
+    records.finish(records.get("anna", study), StudyEnd(JobState.FAILED, 0.0, "no memory"))
+    with HostProcess(place):
+        assert client.get(f"/v1/studies/{study}").json()["error"] == "no memory"
+        assert client.delete(f"/v1/studies/{study}").json()["deleted"] is True
+        eventually(lambda: {"there": folder.exists()}, lambda found: not found["there"], 30.0)
+    assert code_of(client.get(f"/v1/studies/{study}")) == (404, "not_found")
+    assert begun(client, SMALL, **once)["error"] is None
+    client.post(f"/v1/studies/{study}/cancel")
+
+
 def problem(number: int) -> bytes:
     told = {
         "id": f"p{number}",
@@ -244,6 +264,13 @@ def test_without_a_host_a_study_waits_and_says_so(alone: httpx2.Client) -> None:
 def test_results_have_to_wait_for_the_end(alone: httpx2.Client) -> None:
     study = begun(alone, CONFIG)["id"]
     assert code_of(alone.get(f"/v1/studies/{study}/results/table.md")) == (409, "not_ended")
+
+
+def test_a_study_that_goes_on_is_not_deleted(alone: httpx2.Client) -> None:
+    study = begun(alone, CONFIG)["id"]
+    answer = alone.delete(f"/v1/studies/{study}")
+    assert (answer.status_code, "cancel it" in answer.json()["error"]["message"]) == (400, True)
+    assert alone.get(f"/v1/studies/{study}").json()["status"] == "queued"
 
 
 def test_a_waiting_study_is_cancelled(alone: httpx2.Client) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.embedded.studyhost.child import Launch, StudyChild
-from shared.errors import IdiolectError, UnavailableError
+from shared.errors import IdiolectError, NotFoundError, UnavailableError
 from shared.jobs.order import JobState
 from shared.store import Store
 from shared.study.config import to_config
@@ -49,6 +49,7 @@ class Host:
                 if following is not None:
                     self._attend(following)
                 else:
+                    self._clear()
                     self._over.wait(self._look)
             except UnavailableError as error:
                 _LOG.warning("studies have to wait: %s", error)
@@ -112,6 +113,14 @@ class Host:
             self._records.keep(ordered, name, (folder / "study" / name).read_bytes())
         self._records.tell(ordered, tuple(replace(stage, ended=True) for stage in stages))
         return StudyEnd(JobState.COMPLETED, time.time())
+
+    def _clear(self) -> None:
+        """Remove the folders of failed studies that were deleted since."""
+        for place in self._folder.glob("*/*"):
+            try:
+                self._records.get(place.parent.name, place.name)
+            except NotFoundError:
+                shutil.rmtree(place, ignore_errors=True)
 
     def _place(self, ordered: StudyOrdered) -> Path:
         return self._folder / ordered.tenant / ordered.id

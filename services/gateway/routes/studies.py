@@ -14,6 +14,7 @@ from services.gateway.described import errors_of, streamed_response
 from services.gateway.errors import HttpError
 from services.gateway.house import Asked, Here, House
 from services.gateway.options import check_cursor
+from services.gateway.schemas import Deleted
 from services.gateway.streaming import streamed
 from services.gateway.study_schemas import StudyCreate, StudyList, StudyObject, StudyStageObject
 from services.gateway.studying import StudyIntake
@@ -82,6 +83,13 @@ def cancel_study(study_id: str, house: Here, caller: Asked) -> StudyObject:
     if records.end(ordered) is None:
         records.cancel(ordered)
     return _view(records.standing(ordered))
+
+
+@router.delete("/{study_id}", responses=errors_of(404))
+def delete_study(study_id: str, house: Here, caller: Asked) -> Deleted:
+    """Delete a study that has ended, with its files and results; one that goes on is cancelled first."""
+    StudyRecords(house.store).remove(_ordered(house, caller, study_id))
+    return Deleted(id=study_id, object="study")
 
 
 @router.get(

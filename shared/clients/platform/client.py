@@ -286,6 +286,10 @@ class PlatformClient:
         """Ask a study to end early."""
         return self._patiently("POST", f"{_study(study_id)}/cancel")
 
+    def delete_study(self, study_id: str) -> None:
+        """Delete a study that has ended, with its files and results; not tried again."""
+        self._calls.json("DELETE", _study(study_id))
+
     def _ask(self, path: str, asked: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """A question that changes nothing, or the same each time. A part that is away is told at once."""
         return self._calls.patiently(
