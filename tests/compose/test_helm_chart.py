@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import helm_python as helm
+import kubernetes_validate
 import pytest
 import yaml
-
-helm = pytest.importorskip("helm_python", reason="needs helm-python-sdk")
-kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate")
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "idiolect"
 CASES: dict[str, dict[str, Any]] = {
