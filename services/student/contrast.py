@@ -110,15 +110,19 @@ def _fit(own: Sequence[Features], other: Sequence[Features]) -> Floats:
     """Logistic regression with both sides of equal weight, by Adam on the whole set."""
     rows = [*own, *other]
     lengths = np.array([len(row) for row in rows])
-    flat, row_of = np.concatenate(rows), np.repeat(np.arange(len(rows)), lengths)
-    scale = np.repeat(lengths**-0.5, lengths)
+    flat, row_of = np.concatenate(rows).astype(np.intp), np.repeat(np.arange(len(rows)), lengths)
+    root = lengths**-0.5
+    scale, read = np.repeat(root, lengths), np.empty(len(flat))
     label = np.concatenate([np.zeros(len(own)), np.ones(len(other))])
     share = np.concatenate([np.full(len(own), 0.5 / len(own)), np.full(len(other), 0.5 / len(other))])
     weights, first, second = (np.zeros(WIDTH + 1) for _ in range(3))
     for turn in range(1, ROUNDS + 1):
-        odds = np.bincount(row_of, weights[flat] * scale, len(rows)) + weights[WIDTH]
+        # With a mode the entries are written in place; all are within bounds.
+        np.take(weights, flat, out=read, mode="clip")
+        read *= scale
+        odds = np.bincount(row_of, read, len(rows)) + weights[WIDTH]
         error = (1 / (1 + np.exp(-odds)) - label) * share
-        slope = np.bincount(flat, error[row_of] * scale, WIDTH + 1) + 2 * PENALTY * weights
+        slope = np.bincount(flat, np.repeat(error * root, lengths), WIDTH + 1) + 2 * PENALTY * weights
         slope[WIDTH] = error.sum()
         first = 0.9 * first + 0.1 * slope
         second = 0.999 * second + 0.001 * slope**2
