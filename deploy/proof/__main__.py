@@ -22,6 +22,7 @@ from deploy.proof.steps import Door, Proof
 from services.gateway.auth import digest_of_key, new_key
 
 NO_ENGINE = 77
+_AWAY = ("down", "--volumes", "--remove-orphans", "--timeout", "60")
 
 
 def main(arguments: list[str]) -> int:
@@ -34,11 +35,13 @@ def main(arguments: list[str]) -> int:
         containers = Containers(_environment(Path(folder), key, port))
         door = Door(f"http://127.0.0.1:{port}", key)
         proof = Proof(containers, door, Path(folder), with_vllm="--vllm" in arguments)
+        # What a run left behind that was itself killed.
+        containers.compose(*_AWAY)
         try:
             return _prove(proof)
         finally:
             if "--keep" not in arguments:
-                containers.compose("down", "--volumes", "--remove-orphans", "--timeout", "60")
+                containers.compose(*_AWAY)
 
 
 def _prove(proof: Proof) -> int:

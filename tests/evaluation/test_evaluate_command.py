@@ -72,6 +72,7 @@ def test_another_model_is_refused_with_the_difference(evaluated: Path, tmp_path:
     assert (done.exit_code, "model.digest" in done.output) == (4, True)
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_ends_with_the_same_bytes(student: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     asked = [*EVALUATE, "svamp-300", "--model", str(student), "--limit", "200", *FEW, "-o"]

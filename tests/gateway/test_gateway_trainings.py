@@ -177,6 +177,7 @@ def test_a_page_behind_the_last_training_is_empty(client: httpx2.Client, done: M
     assert (found["data"], found["has_more"]) == ([], False)
 
 
+@pytest.mark.long
 def test_a_cancelled_training_ends(client: httpx2.Client, file: str) -> None:
     begun = begin(client, file, steps=LONG)["id"]
     client.post(f"/v1/trainings/{begun}/cancel")
@@ -232,6 +233,7 @@ def test_the_same_idempotency_key_gives_the_same_training(client: httpx2.Client,
     assert len(begun) == 1
 
 
+@pytest.mark.long
 def test_it_does_so_though_the_file_is_gone(client: httpx2.Client, rows: Path) -> None:
     own, key = upload(client, rows.read_bytes())["id"], {"Idempotency-Key": "two"}
     begun = begin(client, own, key)["id"]
@@ -314,6 +316,7 @@ def test_events_end_when_the_gateway_stops(house: TrainerHouse, file: str) -> No
     house.client.of_tenant("anna").cancel(begun)
 
 
+@pytest.mark.long
 def test_events_without_an_end_are_all_that_is_told_when_the_trainer_goes(
     pupil: Path, rows: Path, tmp_path: Path
 ) -> None:

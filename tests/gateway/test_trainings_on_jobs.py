@@ -168,6 +168,7 @@ def test_the_rows_of_a_job_go_with_it(training: RunningGateway, client: httpx2.C
     assert training.store.list(f"t/anna/jobs/{job}/") == []
 
 
+@pytest.mark.long
 def test_the_python_client_trains_on_a_job(training: RunningGateway, client: httpx2.Client) -> None:
     with PlatformClient(training.url, ANNA) as platform:
         begun = platform.train(refined(client, RIGHT), "graduate", "pupil", SMALL)

@@ -172,6 +172,7 @@ def test_the_official_client_runs_a_batch_on_it(url: str) -> None:
     assert verdicts == ["incorrect"] * 3 + ["correct"] + ["incorrect"] * 2
 
 
+@pytest.mark.long
 def test_a_killed_gateway_is_back_at_its_address_and_a_watch_goes_on(
     services: dict[str, Any], url: str, source: Path
 ) -> None:

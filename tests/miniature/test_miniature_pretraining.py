@@ -19,6 +19,7 @@ def test_equal_seeds_give_equal_digests(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.long
 def test_another_seed_gives_another_digest(tmp_path: Path) -> None:
     for seed in (5, 6):
         pretrain(seed, tmp_path / str(seed), SHORT)

@@ -44,7 +44,7 @@ class Counting(CannedModel):
             yield sample
 
 
-@pytest.fixture(scope="module", params=["disk", "s3"])
+@pytest.fixture(scope="module", params=["disk", pytest.param("s3", marks=pytest.mark.long)])
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Redis, a student, and a store of either kind; no workers yet."""
     with ExitStack() as stack:

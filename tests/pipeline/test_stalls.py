@@ -103,6 +103,7 @@ def test_a_student_that_takes_for_ever_is_the_engine(house: House, tmp_path: Pat
     assert (told, ended) == (True, JobState.CANCELLED)
 
 
+@pytest.mark.long
 def test_a_lease_of_the_accelerator_is_training(house: House, tmp_path: Path) -> None:
     with Served(scripted(), tmp_path) as student, StudentClient(student.target) as client:
         host = watched(house, IDIOLECT_STUDENT=student.address)

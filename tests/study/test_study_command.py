@@ -75,12 +75,14 @@ def test_the_students_own_words_cost_it_less_than_others(whole: tuple[Path, str]
     assert arms["style_aligned"]["ppl"] < arms["oracle_refined"]["ppl"]
 
 
+@pytest.mark.long
 def test_after_a_kill_nothing_is_made_twice(resumed: tuple[Path, dict[str, int]]) -> None:
     folder, pieces = resumed
     now = written(folder / "cells")
     assert {name: now[name] for name in pieces} == pieces
 
 
+@pytest.mark.long
 def test_after_a_kill_the_report_is_that_of_a_study_left_in_peace(
     whole: tuple[Path, str], resumed: tuple[Path, dict[str, int]]
 ) -> None:

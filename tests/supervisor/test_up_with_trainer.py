@@ -103,6 +103,7 @@ def test_what_was_trained_over_http_is_served_once_somebody_says_so(up: Up, rows
     assert eventually(lambda: serves(up, ended.digest))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kill_9_leaves_no_training(up: Up, rows: Path) -> None:
     with PlatformClient(up.url) as platform:
@@ -113,6 +114,7 @@ def test_kill_9_leaves_no_training(up: Up, rows: Path) -> None:
     assert eventually(lambda: [*living(up.group), *up.training_processes()] == [])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_goes_on_when_the_services_come_back(up: Up, rows: Path) -> None:
     with PlatformClient(up.url) as platform:

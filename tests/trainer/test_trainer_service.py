@@ -92,6 +92,7 @@ def test_a_name_space_does_not_see_the_trainings_of_another(
         assert stranger.list() == ([], "")
 
 
+@pytest.mark.long
 def test_one_training_waits_for_the_other(house: TrainerHouse, rows: Path) -> None:
     first = house.start(rows, steps=LONG).id
     second = house.start(rows).id
@@ -169,6 +170,7 @@ def test_another_training_under_an_id_is_refused_with_the_difference(house: Trai
         house.client.start(replace(house.request(rows, steps=1, seed=7), id=training))
 
 
+@pytest.mark.long
 def test_other_rows_leave_a_training_that_waits_its_own(house: TrainerHouse, rows: Path) -> None:
     first, second = house.start(rows, steps=LONG).id, house.start(rows).id
     with pytest.raises(DriftError):
@@ -201,6 +203,7 @@ def test_the_metrics_tell_loss_and_tokens(house: TrainerHouse, rows: Path) -> No
     assert all(name in told for name in ("idiolect_training_loss ", "idiolect_training_tokens_total "))
 
 
+@pytest.mark.long
 def test_a_service_that_starts_again_takes_up_its_training(pupil: Path, rows: Path, tmp_path: Path) -> None:
     with TrainerHouse(tmp_path, pupil) as first:
         training = first.start(rows, steps=400, save_every=5).id
@@ -211,6 +214,7 @@ def test_a_service_that_starts_again_takes_up_its_training(pupil: Path, rows: Pa
     assert (told, ended.state) == (list(range(1, 401)), TrainingState.SUCCEEDED)
 
 
+@pytest.mark.long
 def test_a_service_that_lost_its_folder_begins_again(pupil: Path, rows: Path, tmp_path: Path) -> None:
     import shutil
 

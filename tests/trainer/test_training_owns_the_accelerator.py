@@ -122,6 +122,7 @@ def test_meanwhile_calls_are_refused_with_a_hint_and_the_cause_training(
     assert (cause_of(caught.value), caught.value.retry_after > 0) == (TRAINING, True)
 
 
+@pytest.mark.long
 def test_the_lease_is_renewed_for_as_long_as_the_training_runs(
     house: TrainerHouse, rows: Path, student: Served, oracle: Served
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_call_under_way_is_let_through_before_the_training(
     assert events.index("call answered") <= events.index("student wakes")
 
 
+@pytest.mark.long
 def test_they_wake_after_a_training_that_failed(
     house: TrainerHouse, rows: Path, student: Served, oracle: Served
 ) -> None:
@@ -173,6 +175,7 @@ def test_they_wake_by_themselves_where_the_trainer_is_gone(pupil: Path, student:
     score(student)
 
 
+@pytest.mark.long
 def test_a_student_that_is_asleep_for_another_is_waited_for(
     house: TrainerHouse, rows: Path, student: Served
 ) -> None:
