@@ -27,7 +27,7 @@ def canonical(requirement: str) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_requirement_is_pinned_exactly(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line]
-    assert all(re.fullmatch(r"-r \w+\.txt|[a-z0-9-]+==[\w.]+", line) for line in lines)
+    assert all(re.fullmatch(r"-r \w+\.txt|[a-z0-9-]+==(\d+!)?[\w.]+", line) for line in lines)
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
