@@ -154,7 +154,7 @@ class Proof:
         vllm.up()
         self.told["student on vLLM"] = vllm.sampled(self._url, self._key)
         with self._client() as client:
-            assert vllm.refined(client), "the refinement with an API as oracle has no record"
+            assert vllm.refined(client, self._profile), "the refinement with an API as oracle has no record"
         spent = 'sum(idiolect_tokens_total{service="oracle", direction="out"}) > 0'
         eventually(
             lambda: watching.answers(self._containers, [spent])[spent], "tokens that the API wrote", 60

@@ -48,9 +48,9 @@ class OnVllm:
         told: dict[str, object] = answer.json()["model"]
         return told
 
-    def refined(self, client: PlatformClient) -> bytes:
+    def refined(self, client: PlatformClient, profile: str) -> bytes:
         """Records of a wrong solution in which the API was asked for the wrong step."""
-        return asking.records(client, client.submit(_WRONG).id)
+        return asking.records(client, client.submit(_WRONG, config={"profile": profile}).id)
 
     def end(self) -> None:
         """Without the API nobody else misses it."""
