@@ -37,7 +37,7 @@ test: $(READY) ## the tests
 
 test-long: export OMP_NUM_THREADS = 1
 test-long: export TOKENIZERS_PARALLELISM = false
-test-long: $(READY) ## the tests that make test leaves out, since a shorter one claims nearly the same
+test-long: $(READY) ## the tests that make test leaves out because they take long
 	IDIOLECT_TEST_LONG=1 $(BIN)/python -m pytest -m long -n $(JOBS) --dist loadfile $(ARGS)
 
 test-kill: export OMP_NUM_THREADS = 1

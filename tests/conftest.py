@@ -15,4 +15,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason="a shorter test claims nearly the same: make test-long"))
+            item.add_marker(pytest.mark.skip(reason="takes long: make test-long"))

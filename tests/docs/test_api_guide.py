@@ -86,6 +86,7 @@ def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_guide_works_as_it_stands(home: Path, ran: subprocess.CompletedProcess[str]) -> None:
     assert ran.returncode == 0, ran.stdout[-4000:] + (home / "up.log").read_text()[-4000:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,8 @@ from shared.jobs.order import JobState
 from shared.store import open_store
 from shared.study.records import StudyEnd, StudyRecords
 
-# What a stage leaves first. The long form kills at each of them.
+# What a stage leaves first.
 PIECES = ("sample/*.jsonl", "scores/*.jsonl", "train/*.jsonl", "evaluate/*.jsonl")
-if os.environ.get("IDIOLECT_TEST_LONG") != "1":
-    PIECES = ("sample/*.jsonl", "train/*.jsonl")
 ENDS = ("completed", "failed", "cancelled")
 PATIENCE = 300.0
 NOBODY = "study-01kat3v2v8q4h2m6d9x5c7f1rb"
@@ -130,11 +127,13 @@ def studies(gateway: RunningGateway, place: Path) -> tuple[Made, Made]:
             return over(opened, killed), over(opened, peaceful)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_whose_host_was_killed_completes(studies: tuple[Made, Made]) -> None:
     assert [(one["status"], one["error"]) for one in studies] == [("completed", None)] * 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["report.json", "table.md", "summary.json", "report.html"])
 def test_after_the_kills_every_result_is_that_of_a_study_left_in_peace(
@@ -144,6 +143,7 @@ def test_after_the_kills_every_result_is_that_of_a_study_left_in_peace(
     assert (killed.status_code, killed.content) == (200, peaceful.content)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_results_tell_no_path_of_the_host(
     client: httpx2.Client, place: Path, studies: tuple[Made, Made]
@@ -154,6 +154,7 @@ def test_the_results_tell_no_path_of_the_host(
     assert not any(str(place) in text or "/services/embedded" in text for text in texts)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_tells_its_stages(studies: tuple[Made, Made]) -> None:
     sentences = [stage["name"].rpartition(": ")[2] for stage in studies[1]["stages"]]
@@ -162,6 +163,7 @@ def test_a_study_tells_its_stages(studies: tuple[Made, Made]) -> None:
     assert all(stage["ended"] for stage in studies[1]["stages"])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_events_of_an_ended_study_are_its_end(client: httpx2.Client, studies: tuple[Made, Made]) -> None:
     with client.stream("GET", f"/v1/studies/{studies[0]['id']}/events") as answer:
@@ -169,6 +171,7 @@ def test_events_of_an_ended_study_are_its_end(client: httpx2.Client, studies: tu
     assert told == [("end", studies[0])]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_results_of_another_tenant_are_not_there(
     gateway: RunningGateway, studies: tuple[Made, Made]
@@ -191,7 +194,6 @@ def test_a_running_study_is_cancelled_within_seconds(client: httpx2.Client, plac
     assert told["status"] == "cancelled"
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_problems_of_an_uploaded_file_are_used_though_it_is_deleted(
     client: httpx2.Client, place: Path

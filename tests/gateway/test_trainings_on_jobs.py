@@ -86,6 +86,7 @@ def trained_rows(house: TrainerHouse, client: httpx2.Client, job: str) -> int:
     return number
 
 
+@pytest.mark.long
 def test_refinements_are_trained_on_as_the_command_exports_them(
     house: TrainerHouse, training: RunningGateway, client: httpx2.Client, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def test_a_delivery_to_s3_outlives_a_kill(
     assert (found, is_done(on_s3, order, Errand.OUTPUT), bucket.unfinished()) == (whole, True, 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("wanted", "answered"), EXPORTS if LONG else EXPORTS[:1])
 def test_an_export_to_s3_outlives_a_kill(
     on_s3: House,

@@ -53,6 +53,7 @@ def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", STAGES if LONG else STAGES[1:2])
 def test_a_job_outlives_a_network_that_is_cut(
     street: Street, body: bytes, undisturbed: Account, share: float

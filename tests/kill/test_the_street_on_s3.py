@@ -15,7 +15,7 @@ from shared.jobs.layout import JobKey
 from shared.jobs.order import JobOrder, JobState, Operation
 from shared.store.s3_upload import PART_BYTES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,6 @@ def from_file(street: Street, operation: Operation, body: bytes) -> JobOrder:
     return street.house.desk.order(JobKey("local", found.json()["id"]))
 
 
-@pytest.mark.long
 def test_records_are_those_of_a_store_on_a_disk(ended: tuple[JobOrder, Account], on_disk: bytes) -> None:
     assert ended[1] == Account("completed", LINES, True, on_disk)
 
@@ -76,7 +75,6 @@ def test_a_job_outlives_workers_that_are_killed(
     assert in_s3.account(order) == ended[1]
 
 
-@pytest.mark.long
 def test_an_uploaded_file_gives_the_same_records(
     in_s3: Street, ended: tuple[JobOrder, Account], body: bytes
 ) -> None:

@@ -76,6 +76,7 @@ def test_the_hint_is_the_evidence_and_stays_out_of_the_text():
     assert "reference" not in candidate.edits[0].after
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_real_model_proposes_the_same_for_the_same_seed(generator):
     rewriter = StudentContinue(generator, Sampling(n=2, temperature=0.8, max_tokens=48))

@@ -263,10 +263,12 @@ def bereft(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return folder, process.returncode, said
 
 
+@pytest.mark.long
 def test_a_service_that_dies_ends_the_run_with_its_name(bereft: tuple[Path, int, str]) -> None:
     assert (bereft[1], "--oracle 127.0.0.1:" in bereft[2].splitlines()[-1]) == (5, True)
 
 
+@pytest.mark.long
 def test_a_service_that_dies_marks_no_trajectory_as_failed(bereft: tuple[Path, int, str]) -> None:
     found = records((bereft[0] / "out.jsonl").read_bytes())
     assert (len(found) < LINES, [one for one in found if one["outcome"] == "failed"]) == (True, [])

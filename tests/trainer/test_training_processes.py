@@ -87,6 +87,7 @@ def undisturbed(order: TrainingOrder, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
+@pytest.mark.long
 def test_a_training_that_is_killed_goes_on_along_the_same_curve(disturbed: Path, undisturbed: Path) -> None:
     curves = [losses(read_curve(folder / "progress.jsonl")) for folder in (disturbed, undisturbed)]
     assert curves[0] == curves[1]
@@ -154,6 +155,7 @@ def test_nothing_of_a_training_outlives_its_service(order: TrainingOrder, tmp_pa
     assert eventually(lambda: group_of(leader) == [])
 
 
+@pytest.mark.long
 def test_two_processes_learn_what_one_learns(pupil: Path, rows: Path, tmp_path: Path) -> None:
     # As accelerate launches them on GPUs; on a processor the two keep whole weights and share gradients.
     order = order_of(pupil, rows, micro_batch=1)
