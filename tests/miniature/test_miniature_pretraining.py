@@ -12,6 +12,7 @@ from services.inference.checkpoint import load_checkpoint
 SHORT = Recipe((Phase(6, Mix(0.35), 1.0, 1.0), Phase(3, Mix(0.15, 0.02), 0.3, 0.02)), batch=4)
 
 
+@pytest.mark.long
 def test_equal_seeds_give_equal_digests(tmp_path: Path) -> None:
     for name in ("one", "other"):
         pretrain(5, tmp_path / name / "student", SHORT)
