@@ -53,5 +53,5 @@ class OnVllm:
         return asking.records(client, client.submit(_WRONG, config={"profile": profile}).id)
 
     def end(self) -> None:
-        """Without the API nobody else misses it."""
+        """Remove the API's container, which the other files of Compose don't know."""
         self._containers.compose("rm", "--stop", "--force", "api", **self.environment)

@@ -15,6 +15,8 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.exposition import choose_encoder
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -93,6 +95,32 @@ def test_every_variable_of_the_compose_files_stands_in_the_example() -> None:
     used = {name for file in files for name in re.findall(r"\$\{([A-Z_]+)", file.read_text())}
     example = (ROOT / ".env.example").read_text()
     assert {name for name in used if not re.search(rf"^(# )?{name}=", example, re.M)} == set()
+
+
+def test_a_copy_of_the_example_changes_no_default() -> None:
+    """Whatever has several defaults, by the files that are used, is commented out."""
+    texts = [path.read_text() for path in (ROOT / "docker-compose.yml", *DEPLOY.glob("compose.*.yml"))]
+    found = {one for text in texts for one in re.findall(r"\$\{(\w+):?-([^}]*)\}", text)}
+    names = [name for name, _ in found]
+    example = (ROOT / ".env.example").read_text()
+    several = {name for name in names if names.count(name) > 1}
+    assert several
+    assert {name for name in several if re.search(rf"^{name}=", example, re.M)} == set()
+
+
+@pytest.mark.parametrize("job", ["student", "oracle"])
+@pytest.mark.parametrize("accepted", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+def test_what_vllm_tells_is_found_under_its_name(job: str, accepted: str) -> None:
+    """Prometheus asks for OpenMetrics, in which the client of Python writes no colon into a sample's name."""
+    registry = CollectorRegistry()
+    Gauge("vllm:num_requests_running", "As vLLM tells it.", registry=registry)
+    page = choose_encoder(accepted)[0](registry).decode()
+    (sample,) = re.findall(r"^(vllm\S+) ", page, re.M)
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    (rule,) = next(one for one in jobs if one["job_name"] == job)["metric_relabel_configs"]
+    matched = re.fullmatch(rule["regex"], sample)
+    stored = rule["replacement"].replace("$1", matched[1]) if matched else sample
+    assert stored == "vllm:num_requests_running"
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.stem)
