@@ -202,6 +202,7 @@ def test_a_file_of_another_tenant_is_not_there(other: httpx2.Client, file: str) 
     assert code_of(other.post("/v1/trainings", json=body(file))) == (404, "not_found")
 
 
+@pytest.mark.long
 def test_a_row_that_can_not_be_used_fails_the_training_with_its_line(client: httpx2.Client) -> None:
     bad = upload(client, b'{"prompt": "?", "completion": "!"}\n{"prompt": "?"}\n')["id"]
     ended = over(client, begin(client, bad)["id"])

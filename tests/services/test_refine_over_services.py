@@ -274,6 +274,7 @@ def test_a_service_that_dies_marks_no_trajectory_as_failed(bereft: tuple[Path, i
     assert (len(found) < LINES, [one for one in found if one["outcome"] == "failed"]) == (True, [])
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_an_oracle_and_a_student_that_forgot_everything(
     source: Path, fitted: bytes, bereft: tuple[Path, int, str], oracle: str, tmp_path: Path
 ) -> None:
