@@ -127,13 +127,15 @@ class Served:
         """The engine of now."""
         return self.models[-1]
 
-    def tasks(self) -> int:
-        """How many tasks are alive in the service's loop."""
+    def tasks(self) -> list[str]:
+        """The tasks alive in the service's loop, less those of gRPC's server that wait for a call."""
 
-        async def count() -> int:
-            return len(asyncio.all_tasks())
+        async def names() -> list[str]:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            told = [str(getattr(task.get_coro(), "__qualname__", task)) for task in others]
+            return [name for name in told if not name.startswith("AioServer.")]
 
-        return self._loop.run(count())
+        return self._loop.run(names())
 
     def metrics(self) -> str:
         """What ``/metrics`` shows."""
