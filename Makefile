@@ -33,12 +33,12 @@ demo: $(READY) ## refine 700 real solutions of small models and write a report
 test: export OMP_NUM_THREADS = 1
 test: export TOKENIZERS_PARALLELISM = false
 test: $(READY) ## the tests
-	$(BIN)/python -m pytest -m "not long" -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not long" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: export OMP_NUM_THREADS = 1
 test-long: export TOKENIZERS_PARALLELISM = false
 test-long: $(READY) ## the tests that make test leaves out because they take long
-	$(BIN)/python -m pytest -m long -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m long -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kill: export OMP_NUM_THREADS = 1
 test-kill: export TOKENIZERS_PARALLELISM = false

@@ -331,6 +331,7 @@ def test_events_without_an_end_are_all_that_is_told_when_the_trainer_goes(
             assert {event.event for event in told} <= {"step"}
 
 
+@pytest.mark.long
 def test_the_python_client_trains_a_file_and_watches_it(platform: PlatformClient, rows: Path) -> None:
     begun = platform.train(rows, "graduate", "pupil", SETTINGS)
     told = list(platform.watch_training(begun.id))

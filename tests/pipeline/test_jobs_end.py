@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from house import LINES, House, Part, eventually
 
 from shared.jobs.interactive import Asked, ask
@@ -26,6 +27,7 @@ def test_the_profile_is_that_of_a_run_in_one_process(
     assert prepared.profile == undisturbed[0]
 
 
+@pytest.mark.long
 def test_killing_all_workers_in_the_middle_loses_and_doubles_nothing(
     house: House, fitted: tuple[JobOrder, JobState], undisturbed: tuple[str, bytes], lines: list[bytes]
 ) -> None:
