@@ -160,6 +160,8 @@ class Proof:
             lambda: watching.answers(self._containers, [spent])[spent], "tokens that the API wrote", 60
         )
         vllm.end()
+        # The student and the oracle of before; this one's oracle asks an API that is gone.
+        self._up()
 
     def watched(self) -> None:
         """Dashboards and rules ask for what is there."""
