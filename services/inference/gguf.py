@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from shared.errors import UnavailableError
+
 VERSION = "2"
 
 
@@ -24,13 +26,19 @@ def converted(file: Path) -> Path:
     """A folder with the float32 safetensors weights, configuration and tokenizer of a GGUF file.
 
     Made on first use and found again by the file's content; several processes may ask at once.
+    Raises UnavailableError where the cache can't be written.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     target = cache_folder() / "checkpoints" / f"{digest[:32]}-{VERSION}"
     if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _publish(file, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _publish(file, target)
+        except OSError as error:
+            told = f"{file.name} can't be unpacked into {target.parent} ({error.strerror or error})"
+            cure = "set IDIOLECT_CACHE to a folder that can be written and has room"
+            raise UnavailableError(f"{told}; {cure}") from error
     return target
 
 

@@ -115,3 +115,13 @@ def test_a_folder_of_pickles_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(UnavailableError, match="pickles"):
         load_checkpoint(tmp_path)
+
+
+def test_weights_that_can_not_be_unpacked_say_where_and_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    monkeypatch.setenv("IDIOLECT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UnavailableError, match=r"model\.gguf can't be unpacked into .*cache.*IDIOLECT_CACHE"):
+        load_checkpoint(tmp_path / "model.gguf")

@@ -18,6 +18,10 @@ from shared.errors import EngineLostError, FieldError, UnavailableError
 Answer = TypeVar("Answer")
 LOST = "the vLLM engine has died; load a model again"
 CLOSED = "the vLLM engine was closed"
+NO_DEVICE = (
+    "vLLM finds no device that it was built for here; give the process a GPU, "
+    "or use vLLM's build for processors or the engine transformers"
+)
 # Seconds that its processes may take to end by themselves.
 GRACE = 20.0
 
@@ -222,6 +226,8 @@ def _build(settings: VllmSettings, folder: Path, tally: StepTally, more: dict[st
         from vllm.v1.engine.async_llm import AsyncLLM
     except ImportError as error:
         raise UnavailableError(f"vLLM can't be imported ({error}); install it for this machine") from error
+    if current_platform.is_unspecified():
+        raise UnavailableError(NO_DEVICE)
     sleeps = settings.enable_sleep_mode and current_platform.is_sleep_mode_available()
     given = engine_arguments(settings, folder, cpu=current_platform.is_cpu(), sleeps=sleeps)
     try:
