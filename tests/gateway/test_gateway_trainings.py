@@ -371,7 +371,7 @@ def test_the_python_client_names_what_the_trainer_refuses(platform: PlatformClie
 def test_the_python_client_ends_a_training(platform: PlatformClient, file: str) -> None:
     begun = platform.train(file, "graduate", "pupil", replace(SETTINGS, steps=LONG, lora=Lora(2)))
     platform.cancel_training(begun.id)
-    assert comes_true(lambda: platform.training(begun.id).state is TrainingState.CANCELLED, 60)
+    assert comes_true(lambda: platform.training(begun.id).state is TrainingState.CANCELLED, 240)
 
 
 def test_the_python_client_finds_no_training_that_is_not_there(platform: PlatformClient) -> None:

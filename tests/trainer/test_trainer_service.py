@@ -55,7 +55,8 @@ def test_every_step_is_watched_as_the_trainer_in_process_tells_it(
 
 def test_watching_goes_on_behind_a_step(house: TrainerHouse, rows: Path) -> None:
     training = house.start(rows).id
-    house.end(training)
+    ended = house.end(training)
+    assert ended.state is TrainingState.SUCCEEDED, ended
     steps = [step.step for _, step in house.client.watch(training, after=4) if step is not None]
     assert steps == [5, 6]
 
