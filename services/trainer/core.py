@@ -216,7 +216,21 @@ class TrainerCore:
             if self._to_end(ordered):
                 raise StoppedError("stopped before it began")
             self._child = self._begun(ordered)
-            return await self._child.ended()
+            ending = await self._child.ended()
+            if self._fell_at_the_start(ordered, ending):
+                _LOG.warning("training %s fell at its start and begins again: %s", ordered.id, ending.error)
+                self._child = self._begun(ordered)
+                ending = await self._child.ended()
+            return ending
+
+    def _fell_at_the_start(self, ordered: Ordered, ending: Ending) -> bool:
+        """Whether it crashed before its first step, as libraries do that set variables which threads read.
+
+        It has done nothing then, so a second try costs nothing; what crashes twice, or later, is an answer.
+        """
+        if not ending.crashed or self._settings.launch.nodes > 1 or self._to_end(ordered):
+            return False
+        return not TrainingFolder(self._folder(ordered)).curve()
 
     def _begun(self, ordered: Ordered) -> ChildTraining | SharedTraining:
         order, folder, launch = self._as_order(ordered), self._folder(ordered), self._settings.launch

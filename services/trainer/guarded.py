@@ -67,11 +67,16 @@ class Guarded:
         return said.rpartition("\n")[2] or "nothing"
 
 
+def signal_of(code: int) -> int:
+    """The number of the signal that an exit code tells of; 0 for none."""
+    return max(code - 128 if code > 128 else -code, 0)
+
+
 def death(code: int) -> str:
     """In words, how a process ended that told no outcome."""
-    number = code - 128 if code > 128 else -code
+    number = signal_of(code)
     if number == signal.SIGKILL:
         return "the training was killed, as the system does with processes when memory runs out"
-    if code < 0 or code > 128:
+    if number:
         return f"the training died of signal {number}"
     return f"the training ended with exit code {code}"

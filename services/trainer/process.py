@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.trainer.guarded import Guarded, death
+from services.trainer.guarded import Guarded, death, signal_of
 from services.trainer.orders import order_values
 from services.trainer.run import FAILED, OUTCOME, REQUEST
 from shared.domain.training import TrainingOrder
@@ -18,6 +19,7 @@ from shared.domain.training import TrainingOrder
 FSDP = Path(__file__).parent / "fsdp.yaml"
 CPU = Path(__file__).parent / "cpu.yaml"
 _LOG = "log"
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a training's process ended: `state` of `services.trainer.run`, and what it told beside."""
+    """How a training's process ended.
+
+    Attributes:
+        state: of `services.trainer.run`. told: what it told beside.
+        crashed: whether it died of an access to memory that is not there, and told nothing.
+    """
 
     state: str
     told: Mapping[str, Any]
+    crashed: bool = False
 
     @property
     def error(self) -> str:
@@ -99,7 +107,8 @@ class ChildTraining:
         if outcome.is_file():
             told = json.loads(outcome.read_bytes())
             return Ending(told["state"], told)
-        return Ending(FAILED, {"error": f"{death(code)}; it said last: {self._process.last_words()}"})
+        error = f"{death(code)}; it said last: {self._process.last_words()}"
+        return Ending(FAILED, {"error": error}, crashed=signal_of(code) in _CRASHES)
 
     def kill(self) -> None:
         """End it and all its processes now."""

@@ -33,7 +33,9 @@ class TrainerHouse:
     ) -> None:
         self.store = LocalStore(folder / "store")
         self.work = folder / "work"
-        settings = CoreSettings({"pupil": str(base)}, self.work, Launch(device="cpu", threads=1), 0.02)
+        settings = CoreSettings(
+            {"pupil": str(base)}, self.work, Launch(device="cpu", threads=1), watch_seconds=0.02
+        )
         self.core = TrainerCore(self.store, settings, Handover(sleepers, lease))
         self._registry = CollectorRegistry()
         self._loop = Loop()

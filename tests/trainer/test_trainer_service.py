@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from serving_trainer import TENANT, TrainerHouse
 from small_students import SETTINGS, ignore, losses, order_of
@@ -126,6 +127,29 @@ def test_a_killed_training_fails_and_the_service_goes_on(house: TrainerHouse, ro
     os.killpg(house.core._child.pid, signal.SIGKILL)
     assert house.end(training).error is not None
     assert house.end(house.start(rows).id).state is TrainingState.SUCCEEDED
+
+
+def crash(house: TrainerHouse, before: int = 0) -> int:
+    """Crash what trains now as it starts; the process id of its guard. `before`: that of the last one."""
+    assert eventually(lambda: house.core._child is not None and house.core._child.pid != before, 60)
+    guard = psutil.Process(house.core._child.pid)  # type: ignore[union-attr]
+    # Between fork and exec a child still has its guard's command line.
+    assert eventually(
+        lambda: [child.cmdline() for child in guard.children()] not in ([], [guard.cmdline()]), 60
+    )
+    guard.children()[0].send_signal(signal.SIGSEGV)
+    return guard.pid
+
+
+def test_a_training_that_crashes_before_its_first_step_begins_again_once(
+    house: TrainerHouse, rows: Path
+) -> None:
+    lucky = house.start(rows).id
+    crash(house)
+    assert house.end(lucky).state is TrainingState.SUCCEEDED
+    luckless = house.start(rows, steps=LONG).id
+    crash(house, before=crash(house))
+    assert "signal 11" in (house.end(luckless).error or "")
 
 
 def test_a_bad_row_fails_the_training_with_its_line(house: TrainerHouse, tmp_path: Path) -> None:
