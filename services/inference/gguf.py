@@ -36,7 +36,10 @@ def converted(file: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             _publish(file, target)
         except OSError as error:
-            told = f"{file.name} can't be unpacked into {target.parent} ({error.strerror or error})"
+            # What transformers has against the file itself is an OSError too, but not one of the system.
+            if error.errno is None:
+                raise
+            told = f"{file.name} can't be unpacked into {target.parent} ({error.strerror})"
             cure = "set IDIOLECT_CACHE to a folder that can be written and has room"
             raise UnavailableError(f"{told}; {cure}") from error
     return target

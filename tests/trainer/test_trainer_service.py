@@ -129,26 +129,32 @@ def test_a_killed_training_fails_and_the_service_goes_on(house: TrainerHouse, ro
     assert house.end(house.start(rows).id).state is TrainingState.SUCCEEDED
 
 
-def crash(house: TrainerHouse, before: int = 0) -> int:
-    """Crash what trains now as it starts; the process id of its guard. `before`: that of the last one."""
-    assert eventually(lambda: house.core._child is not None and house.core._child.pid != before, 60)
-    guard = psutil.Process(house.core._child.pid)  # type: ignore[union-attr]
+def crash(house: TrainerHouse, training: str, before: int = 0) -> int:
+    """Crash a training as it starts; the process id of its guard. `before`: that of its last start."""
+
+    def guard() -> int:
+        core = house.core
+        begun = core._current is not None and core._current.id == training and core._child is not None
+        return core._child.pid if begun else before
+
+    assert eventually(lambda: guard() != before, 60)
+    leader = psutil.Process(guard())
     # Between fork and exec a child still has its guard's command line.
     assert eventually(
-        lambda: [child.cmdline() for child in guard.children()] not in ([], [guard.cmdline()]), 60
+        lambda: [child.cmdline() for child in leader.children()] not in ([], [leader.cmdline()]), 60
     )
-    guard.children()[0].send_signal(signal.SIGSEGV)
-    return guard.pid
+    leader.children()[0].send_signal(signal.SIGSEGV)
+    return leader.pid
 
 
 def test_a_training_that_crashes_before_its_first_step_begins_again_once(
     house: TrainerHouse, rows: Path
 ) -> None:
     lucky = house.start(rows).id
-    crash(house)
+    crash(house, lucky)
     assert house.end(lucky).state is TrainingState.SUCCEEDED
     luckless = house.start(rows, steps=LONG).id
-    crash(house, before=crash(house))
+    crash(house, luckless, before=crash(house, luckless))
     assert "signal 11" in (house.end(luckless).error or "")
 
 
