@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def converted(file: Path) -> Path:
     """A folder with the float32 safetensors weights, configuration and tokenizer of a GGUF file.
 
     Made on first use and found again by the file's content; several processes may ask at once.
-    Raises UnavailableError where the cache can't be written.
+    Raises UnavailableError where the file is none, or the cache can't be written.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -35,10 +36,12 @@ def converted(file: Path) -> Path:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             _publish(file, target)
-        except OSError as error:
-            # What transformers has against the file itself is an OSError too, but not one of the system.
-            if error.errno is None:
-                raise
+        except (OSError, ValueError, struct.error) as error:
+            # What transformers has against the file itself may be an OSError too, but not one of the system.
+            if not isinstance(error, OSError) or error.errno is None:
+                raise UnavailableError(
+                    f"{file.name} can't be read as GGUF ({error}); bring it whole"
+                ) from error
             told = f"{file.name} can't be unpacked into {target.parent} ({error.strerror})"
             cure = "set IDIOLECT_CACHE to a folder that can be written and has room"
             raise UnavailableError(f"{told}; {cure}") from error

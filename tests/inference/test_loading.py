@@ -125,3 +125,12 @@ def test_weights_that_can_not_be_unpacked_say_where_and_what_helps(
     monkeypatch.setenv("IDIOLECT_CACHE", str(tmp_path / "cache"))
     with pytest.raises(UnavailableError, match=r"model\.gguf can't be unpacked into .*cache.*IDIOLECT_CACHE"):
         load_checkpoint(tmp_path / "model.gguf")
+
+
+def test_a_file_that_is_cut_off_is_told_from_a_cache_that_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    monkeypatch.setenv("IDIOLECT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UnavailableError, match=r"model\.gguf can't be read as GGUF"):
+        load_checkpoint(tmp_path / "model.gguf")
