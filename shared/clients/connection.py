@@ -11,6 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
+from shared.clients.streams import Streams, usable
 from shared.clients.under_way import under_way
 from shared.errors import BusyError, FieldError, UnavailableError
 from shared.rpc.channel import RETRIES, Target
@@ -31,6 +32,7 @@ class Connection(Generic[Stub]):
         # For errors, and for whoever asks what is waited for.
         self.service = contract.split(".")[1]
         self._kind: Any = stub
+        self._streams = Streams(target.channel, stub)
         self._lock = threading.Lock()
         self._process = 0
         self._channel: grpc.Channel | None = None
@@ -54,6 +56,7 @@ class Connection(Generic[Stub]):
         """Close for good: calls under way end, and whoever makes another gets UnavailableError."""
         with self._lock:
             self._cut.set()
+        self._streams.cut()
         self.close()
 
     def close(self) -> None:
@@ -62,6 +65,26 @@ class Connection(Generic[Stub]):
             if self._channel is not None and self._process == os.getpid():
                 self._channel.close()
             self._channel = self._stub = None
+        self._streams.close()
+
+    def read(
+        self, method: str, sent: Any, keep: Callable[[Any], None], *, timeout: float, metadata: Metadata
+    ) -> None:
+        """Make a call that is answered by a stream and hand each answer to `keep`, as they arrive.
+
+        `sent`: the request, or a list of them where the method takes a stream. What `keep` raises ends the
+        call. grpc.RpcError where the call fails, UnavailableError where the connection is cut under it.
+        """
+        if usable():
+            self._streams.read(method, sent, keep, timeout=timeout, metadata=metadata)
+            return
+        asked = iter(sent) if isinstance(sent, list) else sent
+        answers = getattr(self.stub, method)(asked, timeout=timeout, metadata=metadata)
+        try:
+            for answer in answers:
+                keep(answer)
+        finally:
+            answers.cancel()
 
     def again(self, call: Callable[[], Result]) -> Result:
         """The result of a call that may be made more than once; with a stream, which gRPC doesn't try again.
@@ -96,6 +119,9 @@ class Connection(Generic[Stub]):
                 found.service, found.method = self.service, method
                 found.passing = failed.code() is grpc.StatusCode.UNAVAILABLE
             raise found from None
+        except UnavailableError as cut:
+            cut.service, cut.method = cut.service or self.service, cut.method or method
+            raise
 
 
 class ServiceClient(Generic[Stub]):

@@ -16,7 +16,6 @@ from shared.rpc.channel import Target
 from shared.rpc.generated.idiolect.student.v1 import student_pb2 as pb
 from shared.rpc.generated.idiolect.student.v1 import student_pb2_grpc as grpc_pb
 from shared.rpc.generated.idiolect.types.v1 import types_pb2
-from shared.rpc.spans import Metadata
 from shared.rpc.wire.styles import gate_of, model_of, profile_of, scores_of
 from shared.rpc.wire.trajectories import span_message
 
@@ -55,20 +54,16 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
         return [_generation(made[index]) for index in range(request.n)]
 
     def _made(self, request: GenerationRequest) -> dict[int, pb.Sample]:
-        with self._connection.translated("Generate") as metadata:
-            return {sample.index: sample for sample in self._samples(request, metadata)}
+        made: dict[int, pb.Sample] = {}
 
-    def _samples(self, request: GenerationRequest, metadata: Metadata) -> Iterator[pb.Sample]:
-        stub, digest = self._connection.stub, self.info.digest
-        asked = _sampling(request)
-        if request.prefix:
-            on = _continuation(request, digest, asked)
-            for continued in stub.Continue(on, timeout=SLOW_SECONDS, metadata=metadata):
-                yield continued.sample
-        else:
-            anew = _start(request, digest, asked)
-            for begun in stub.Generate(anew, timeout=SLOW_SECONDS, metadata=metadata):
-                yield begun.sample
+        def keep(answer: pb.GenerateResponse | pb.ContinueResponse) -> None:
+            made[answer.sample.index] = answer.sample
+
+        method = "Continue" if request.prefix else "Generate"
+        message = (_continuation if request.prefix else _start)(request, self.info.digest, _sampling(request))
+        with self._connection.translated(method) as metadata:
+            self._connection.read(method, message, keep, timeout=SLOW_SECONDS, metadata=metadata)
+        return made
 
     def score(self, requests: Sequence[ScoreRequest], profile_id: str | None = None) -> list[TokenScores]:
         """One result a request, in order; under the scorer of a profile where one is named."""
@@ -81,13 +76,14 @@ class StudentClient(ServiceClient[grpc_pb.StudentServiceStub]):
 
     def _scored(self, sent: Sequence[pb.ScoreRequest]) -> dict[int, TokenScores]:
         found: dict[int, TokenScores] = {}
+
+        def keep(answer: pb.ScoreResponse) -> None:
+            if answer.HasField("failure"):
+                raise _failure(answer.failure)
+            found[answer.index] = scores_of(answer.scores)
+
         with self._connection.translated("Score") as metadata:
-            answers = self._connection.stub.Score(iter(sent), timeout=SLOW_SECONDS, metadata=metadata)
-            for answer in answers:
-                if answer.HasField("failure"):
-                    answers.cancel()
-                    raise _failure(answer.failure)
-                found[answer.index] = scores_of(answer.scores)
+            self._connection.read("Score", sent, keep, timeout=SLOW_SECONDS, metadata=metadata)
         return found
 
     def build_profile(

@@ -161,7 +161,8 @@ def test_mutual_tls_keeps_out_a_certificate_of_a_stranger(tmp_path: Path) -> Non
         client.generate(REQUEST)
 
 
-def test_a_client_works_in_the_child_of_a_fork(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "client.info", "speak()"], ids=["unused", "asked", "read"])
+def test_a_client_works_in_the_child_of_a_fork(tmp_path: Path, before: str) -> None:
     with Served(scripted(), tmp_path) as served:
         reader, writer = os.pipe()
         # The child must not inherit this process's servers, so a process of its own does the forking.
@@ -171,11 +172,15 @@ from shared.clients.student import StudentClient
 from shared.ports import GenerationRequest
 from shared.rpc.channel import Target
 client = StudentClient(Target({served.address!r}))
+def speak():
+    return client.generate(GenerationRequest("p", max_tokens=5))[0].text
+{before}
 child = os.fork()
-text = client.generate(GenerationRequest("p", max_tokens=5))[0].text
-os.write({writer}, (text + chr(10)).encode())
+os.write({writer}, (speak() + chr(10)).encode())
 if child:
     os.waitpid(child, 0)
+else:
+    os._exit(0)
 """
         subprocess.run([sys.executable, "-c", program], pass_fds=[writer], check=True, timeout=60)
         os.close(writer)
