@@ -1,4 +1,4 @@
-# The services that run a language model on PyTorch, on a CPU or a GPU: the student and the trainer.
+# What runs a language model on PyTorch, on a CPU or a GPU: the student, the trainer, the host of studies.
 # One target each: docker build -f deploy/docker/torch.Dockerfile --target student .
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -37,6 +37,17 @@ COPY shared/ /app/shared/
 COPY services/__init__.py services/py.typed* /app/services/
 COPY services/inference/ /app/services/inference/
 COPY services/trainer/ /app/services/trainer/
+RUN python -m compileall -q /app
+
+# A study does all of it in one process after another: it samples, verifies, repairs, trains and evaluates.
+FROM builder AS studies-built
+COPY --from=student-built /install /usr/local
+COPY --from=trainer-built /install /usr/local
+COPY requirements/oracle.txt ./
+RUN --mount=type=cache,target=/cache,sharing=shared --mount=type=bind,from=wheels,target=/wheels \
+    pip install --quiet --prefix=/install -r oracle.txt
+COPY shared/ /app/shared/
+COPY services/ /app/services/
 RUN python -m compileall -q /app
 
 FROM ${PYTHON_IMAGE} AS runtime
@@ -78,3 +89,15 @@ EXPOSE 50053 9100
 HEALTHCHECK --interval=15s --timeout=20s --start-period=600s --start-interval=2s --retries=5 \
     CMD ["python", "-m", "shared.rpc.health"]
 ENTRYPOINT ["python", "-m", "services.trainer"]
+
+FROM runtime AS studies
+LABEL org.opencontainers.image.title="idiolect-studies" \
+      org.opencontainers.image.description="The host of studies of Idiolect."
+COPY --from=trainer-built /install /usr/local
+COPY --from=studies-built /install /usr/local
+COPY --from=studies-built /app /app
+ENV IDIOLECT_HEALTH=http://127.0.0.1:9100/metrics
+EXPOSE 9100
+HEALTHCHECK --interval=15s --timeout=20s --start-period=60s --start-interval=2s --retries=5 \
+    CMD ["python", "-m", "shared.rpc.health"]
+ENTRYPOINT ["python", "-m", "services.embedded.studyhost"]

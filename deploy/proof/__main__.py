@@ -77,12 +77,14 @@ def _write(told: dict[str, object]) -> None:
 def _environment(folder: Path, key: str, port: int) -> dict[str, str]:
     """What would stand in ``.env``, with secrets of this run alone."""
     keys, password, oracle = (folder / name for name in ("keys.jsonl", "grafana-password", "oracle-api-key"))
-    keys.write_text(json.dumps({"tenant": "proof", "sha256": digest_of_key(key)}) + "\n")
+    known = {"tenant": "proof", "sha256": digest_of_key(key), "may": ["studies"]}
+    keys.write_text(json.dumps(known) + "\n")
     password.write_text(new_key())
     oracle.write_text(new_key())
     for path in (keys, password, oracle):
         path.chmod(0o644)
     return {
+        "COMPOSE_PROFILES": "studies",
         "KEYS_FILE": str(keys),
         "GRAFANA_PASSWORD_FILE": str(password),
         "ORACLE_API_KEY_FILE": str(oracle),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from deploy.proof import asking, miniature, watching
+from deploy.proof import asking, miniature, studies, watching
 from deploy.proof.engine import Containers, eventually
 from deploy.proof.vllm import OnVllm
 from shared.clients.platform import PlatformClient
@@ -59,6 +59,7 @@ class Proof:
         yield "scaled to three hosts of workers", self.scaled
         yield "the transformers engine", self.transformers
         yield "the miniature trained and evaluated", self.trained
+        yield "a study whose host is killed equals one run here", self.studied
         if vllm := self._vllm:
             yield "vLLM as student, and as the API that the oracle asks", lambda: self.on_vllm(vllm)
         yield "every expression finds data", self.watched
@@ -67,10 +68,9 @@ class Proof:
 
     def build(self) -> None:
         """Every image; the gateway's is small."""
-        self._containers.compose(
-            "build", "-q", *(one for one in SERVICES if one not in ("redis", "prometheus"))
-        )
-        names = [f"idiolect-{one}" for one in SERVICES if one not in ("redis", "prometheus")]
+        built = [one for one in (*SERVICES, studies.SERVICE) if one not in ("redis", "prometheus")]
+        self._containers.compose("build", "-q", *built)
+        names = [f"idiolect-{one}" for one in built]
         sizes = {name: self._containers.size(f"{name}:0.1.0") for name in names}
         base = self._containers.size("python:3.11-slim-bookworm")
         self.told["bytes above the base"] = {name: size - base for name, size in sizes.items()}
@@ -132,8 +132,7 @@ class Proof:
         """A real language model samples and scores in the student's container."""
         self._up("--scale", "pipeline=3", STUDENT_ENGINE="transformers")
         asked = {"problem": "What is 6 + 1?", "n": 2, "max_tokens": 16}
-        headers = {"Authorization": f"Bearer {self._key}"}
-        with httpx2.Client(base_url=self._url, headers=headers, timeout=300) as client:
+        with self._door() as client:
             for _ in range(3):
                 answer = client.post("/v1/rollouts", json=asked)
                 assert answer.status_code == 200, answer.text
@@ -147,6 +146,12 @@ class Proof:
         self._up("--scale", "pipeline=3", **miniature.ENVIRONMENT)
         with self._client() as client:
             self.told["miniature"] = miniature.trained_and_evaluated(self._containers, client, self._folder)
+
+    def studied(self) -> None:
+        """A study outlives its host, and its table is that of a study in one process on this machine."""
+        with self._client() as client, self._door() as door:
+            there = studies.in_a_container(self._containers, client, door)
+        assert there == studies.here(self._folder / "study"), "the tables differ"
 
     def on_vllm(self, vllm: OnVllm) -> None:
         """The image of the GPU host, built for processors: it samples, and an oracle asks an API over it."""
@@ -217,6 +222,10 @@ class Proof:
     def _client(self) -> Iterator[PlatformClient]:
         with PlatformClient(self._url, self._key, patience=HEALTHY_SECONDS) as client:
             yield client
+
+    def _door(self) -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        return httpx2.Client(base_url=self._url, headers=headers, timeout=300)
 
     def _job(self, client: PlatformClient, disturb: Callable[[str], None]) -> bytes:
         """The records of the proof's job, which is disturbed on its way; each line is there once."""

@@ -17,6 +17,7 @@ CASES: dict[str, dict[str, Any]] = {
     "everything on": {
         "pipeline": {"keda": True},
         "trainer": {"enabled": True},
+        "studies": {"enabled": True},
         "serviceMonitor": True,
         "storeSecret": "bucket",
         "serviceAccount": "idiolect",
@@ -93,8 +94,30 @@ def test_no_pod_sends_spans_unless_it_is_told_where() -> None:
 
 
 def test_every_pod_is_told_of_the_collector() -> None:
-    endpoints = told(CASES["everything on"], "OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoints = told({**CASES["everything on"], "studies": {}}, "OTEL_EXPORTER_OTLP_ENDPOINT")
     assert (set(endpoints), len(endpoints)) == ({"http://collector.monitoring:4318"}, 5)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "known"), [(True, {"dns:///idiolect-trainer:50053", None}), (False, {None})]
+)
+def test_the_gateway_is_told_of_a_trainer_where_there_is_one(enabled: bool, known: set[str | None]) -> None:
+    values = {"trainer": {"enabled": enabled}}
+    gateway = named(values, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert set(told(values, "IDIOLECT_TRAINER_ADDRESS")) == known
+    assert any(one["name"] == "IDIOLECT_TRAINER_ADDRESS" for one in gateway) is enabled
+
+
+def test_the_folders_of_studies_stand_on_the_claim_that_is_named() -> None:
+    values = {"studies": {"enabled": True, "stateClaim": "studies"}}
+    volumes = named(values, "Deployment", "studies")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": "studies"}} in volumes
+
+
+@pytest.mark.parametrize("models", ["/data/models/a", "a=", "=b"])
+def test_students_of_studies_without_a_name_are_refused(models: str) -> None:
+    with pytest.raises(helm.HelmError):
+        helm.Chart.load(CHART).validate_schema({"studies": {"models": models}})
 
 
 @pytest.mark.parametrize(
