@@ -2,9 +2,6 @@
 
 A thread that waits on a stream of gRPC's own wakes ten times a second, which hundreds of them at once take
 from the engines beside them. Here it wakes once, when its call is over.
-
-Where a process has other event loops that use gRPC, gRPC's poller wakes all of them for the event of one, and
-those that find none log a BlockingIOError (grpc/grpc issue 25364); the loop here keeps silent about it.
 """
 
 from __future__ import annotations
@@ -125,7 +122,6 @@ def _loop_of_this_process() -> asyncio.AbstractEventLoop:
 
 def _begun() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(_handled)
     thread = threading.Thread(target=loop.run_forever, name="streams", daemon=True)
     thread.start()
     atexit.register(_end, loop, thread, os.getpid())
@@ -136,11 +132,6 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: int
     if process == os.getpid():
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_END_SECONDS)
-
-
-def _handled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    if not isinstance(context.get("exception"), BlockingIOError):
-        loop.default_exception_handler(context)
 
 
 def _forked() -> None:
