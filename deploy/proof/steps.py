@@ -17,7 +17,7 @@ from shared.clients.platform import PlatformClient
 
 # Grafana's image is the only one that the proof does without: nothing depends on it.
 SERVICES = ("redis", "student", "oracle", "trainer", "pipeline", "gateway", "prometheus")
-KILLED = ("pipeline", "oracle", "student", "redis", "gateway")
+KILLED = ("pipeline", "oracle", "student", "redis", "gateway", "trainer", "prometheus")
 TIMES = int(os.environ.get("IDIOLECT_PROOF_TIMES", "4"))
 GATEWAY_BYTES = 220_000_000
 HEALTHY_SECONDS = 400.0
