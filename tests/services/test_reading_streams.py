@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +33,7 @@ def waiting(served: Served, client: StudentClient) -> Iterator[Waiting]:
             client.cut()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel must tell how often a thread wakes")
 def test_a_thread_that_waits_does_not_wake(tmp_path: Path) -> None:
     with (
         Served(endless(), tmp_path) as served,
@@ -41,7 +42,7 @@ def test_a_thread_that_waits_does_not_wake(tmp_path: Path) -> None:
     ):
         callers = [thread for thread in threading.enumerate() if thread.name.startswith("caller")]
         before = [switches(thread) for thread in callers]
-        time.sleep(1.5)
+        threading.Event().wait(1.5)
         woken = sum(switches(thread) - was for thread, was in zip(callers, before, strict=True))
     assert len(callers) == CALLS
     assert woken <= CALLS
@@ -52,10 +53,8 @@ def test_a_connection_that_is_cut_ends_the_calls_under_way(tmp_path: Path) -> No
         with waiting(served, client) as calls:
             client.cut()
             errors = [call.exception(timeout=30) for call in calls]
-        assert {type(error) for error in errors} == {UnavailableError}
-        assert {(error.service, error.method, error.reached) for error in errors} == {  # type: ignore[union-attr]
-            ("student", "Generate", False)
-        }
+        told = [(one.service, one.method, one.reached) for one in errors if isinstance(one, UnavailableError)]
+        assert told == [("student", "Generate", False)] * CALLS
         assert eventually(lambda: served.model.figures.running == 0)
         with pytest.raises(UnavailableError, match="cut"):
             client.generate(GenerationRequest("p"))
@@ -77,7 +76,7 @@ def test_an_answer_that_is_an_error_ends_the_call(tmp_path: Path) -> None:
 
 
 def endless() -> Make:
-    """Engine that gives a token a minute."""
+    """Engine that gives a token a second."""
     return scripted(tokens_per_second=1, places=CALLS, median_tokens=4096, sigma=0)
 
 
