@@ -60,8 +60,9 @@ async def answer(
 ) -> Response:
     """Take the lines of a request in and answer it."""
     profile = getattr(options, "profile", None)
-    service_id = await asyncio.to_thread(Profiles(house.store, caller.tenant).service_id, profile)
-    config = {**options.config(), "profile": service_id}
+    if profile is not None:
+        profile = await asyncio.to_thread(Profiles(house.store, caller.tenant).service_id, profile)
+    config = {**options.config(), "profile": profile}
     cut = cut_of(request)
     wish = Wish(caller.tenant, operation, config)
     seconds = patience(options.wait, headers.prefer, house.settings.wait_seconds)

@@ -55,21 +55,28 @@ def ask(redis: Redis, asked: Asked, seconds: float) -> Answer | None:
         "lines": _texts(asked.lines),
         "trace": asked.trace,
     }
-    redis.set(_question(number), json.dumps(told), ex=int(seconds) + 1)
-    post(redis, TASK, [number], INTERACTIVE)
+    with redis.pipeline(transaction=True) as pipe:
+        pipe.set(_question(number), json.dumps(told), ex=int(seconds) + 1)
+        post(pipe, TASK, [number], INTERACTIVE)
+        pipe.execute()
+    found = None
     try:
         found = _waited(redis, number, seconds)
     finally:
-        redis.delete(_question(number))
+        # Whoever answers takes the question away.
+        if found is None:
+            redis.delete(_question(number))
     return None if found is None else _answer(json.loads(found))
 
 
 def question(redis: Redis, number: str) -> Asked | None:
     """What is asked; None where nobody waits for it any more."""
-    found = redis.get(_question(number))
+    with redis.pipeline(transaction=True) as pipe:
+        pipe.get(_question(number))
+        pipe.set(_taken(number), b"1", ex=_TAKEN_SECONDS)
+        found, _ = pipe.execute()
     if not isinstance(found, bytes):
         return None
-    redis.set(_taken(number), b"1", ex=_TAKEN_SECONDS)
     told = json.loads(found)
     lines = [base64.b64decode(line) for line in told["lines"]]
     return Asked(Operation(told["operation"]), told["config"], lines, told.get("trace"))
@@ -82,6 +89,7 @@ def answer(redis: Redis, number: str, answered: Answer) -> None:
     with redis.pipeline(transaction=True) as pipe:
         pipe.rpush(_place(number), told)
         pipe.expire(_place(number), _BEYOND_SECONDS)
+        pipe.delete(_question(number))
         pipe.execute()
 
 

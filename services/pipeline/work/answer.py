@@ -1,4 +1,4 @@
-"""Answers a request whose sender waits."""
+"""Answers requests whose sender waits, over connections that last from one to the next."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from services.pipeline.metrics import WorkMetrics
-from services.pipeline.work.engines import Engines
+from services.pipeline.work.engines import Engines, EngineTargets
 from services.pipeline.work.lines import Line, given_lines
 from services.pipeline.work.operations import line_work, needs_profile, strategy_of
 from services.pipeline.work.patience import Patience
 from shared.domain import StudentProfile
-from shared.errors import FieldError, IdiolectError
+from shared.errors import FieldError, IdiolectError, MismatchError, UnavailableError
 from shared.jobs.config import JobConfig
 from shared.jobs.interactive import Answer, Asked
 from shared.jobs.stall import cause_of
@@ -22,15 +22,52 @@ from shared.tracing import in_this_trace
 _PATIENCE_SECONDS = 10.0
 
 
-def answered(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) -> Answer:
-    """What becomes of the lines; the error that ended the work, where one did."""
-    try:
-        return _worked(asked, engines, at_once, metrics)
-    except IdiolectError as error:
-        return Answer(problem=str(error), kind=type(error).__name__)
+class Answers:
+    """Answers one request after another; for one thread.
+
+    The connections are kept, since opening them takes longer than most of the work. Where a service does not
+    answer or serves another model than before, they are opened anew.
+    """
+
+    def __init__(self, targets: EngineTargets, at_once: int, metrics: WorkMetrics) -> None:
+        """`at_once`: most lines of a request that are worked on together."""
+        self._targets, self._at_once, self._metrics = targets, at_once, metrics
+        self._engines: Engines | None = None
+
+    def to(self, asked: Asked) -> Answer:
+        """What becomes of the lines; the error that ended the work, where one did."""
+        try:
+            return self._renewed(asked) if self._engines is None else self._kept(asked, self._engines)
+        except IdiolectError as error:
+            return Answer(problem=str(error), kind=type(error).__name__)
+
+    def close(self) -> None:
+        """Close the connections; whoever asks next opens them anew."""
+        if self._engines is not None:
+            self._engines.cut()
+        self._engines = None
+
+    def _kept(self, asked: Asked, engines: Engines) -> Answer:
+        try:
+            return self._worked(asked, engines)
+        except MismatchError:
+            # The model was changed since these connections were told of it.
+            self.close()
+        return self._renewed(asked)
+
+    def _renewed(self, asked: Asked) -> Answer:
+        self._engines = Engines(self._targets)
+        return self._worked(asked, self._engines)
+
+    def _worked(self, asked: Asked, engines: Engines) -> Answer:
+        try:
+            return _done(asked, engines, self._at_once, self._metrics)
+        except UnavailableError:
+            self.close()
+            raise
 
 
-def _worked(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) -> Answer:
+def _done(asked: Asked, engines: Engines, at_once: int, metrics: WorkMetrics) -> Answer:
     config = JobConfig.of(asked.config)
     work = line_work(asked.operation, config, engines, _profile(asked, config, engines))
     patience, stop = Patience(_PATIENCE_SECONDS), threading.Event()

@@ -14,7 +14,7 @@ from services.pipeline.dispatch.pulse import Pulse
 from services.pipeline.export.running import run
 from services.pipeline.metrics import WorkMetrics, work_metrics
 from services.pipeline.settings import PipelineSettings
-from services.pipeline.work.answer import answered
+from services.pipeline.work.answer import Answers
 from services.pipeline.work.awaiting import told_what_is_awaited
 from services.pipeline.work.engines import Engines
 from services.pipeline.work.operations import MakeWork, line_work
@@ -49,6 +49,7 @@ class Bench:
         self._leases = Leases(self._redis)
         self._patience = Patience(settings.pipeline_patience)
         self._metrics: WorkMetrics = work_metrics()
+        self._answers = Answers(settings.targets(), settings.pipeline_in_flight, self._metrics)
 
     def prepare(self, tenant: str, job: str) -> None:
         """Bind a job to its profile and engines, unless it is or another worker does so."""
@@ -88,12 +89,8 @@ class Bench:
         asked = question(self._redis, number)
         if asked is None:
             return
-        with (
-            resumed("answer", asked.trace),
-            self._metrics.stage("answer"),
-            Engines(self._settings.targets()) as engines,
-        ):
-            told = answered(asked, engines, self._settings.pipeline_in_flight, self._metrics)
+        with resumed("answer", asked.trace), self._metrics.stage("answer"):
+            told = self._answers.to(asked)
         answer(self._redis, number, told)
 
     def _open(self, key: JobKey) -> JobOrder | None:
