@@ -85,6 +85,7 @@ class EngineHost:
 
     def __post_init__(self) -> None:
         self._engine: LanguageModel | None = None
+        self._known: tuple[ModelInfo, ModelInfo] | None = None
         self._away = "the model is being loaded"
         self._tell: Callable[[bool], None] = lambda serving: None
         self._fail: Callable[[Exception], None] = lambda error: None
@@ -124,7 +125,7 @@ class EngineHost:
     @property
     def info(self) -> ModelInfo:
         """The model that is served; BusyError before there is one."""
-        return self.view(self._present().info)
+        return self._shown(self._present())
 
     @property
     def state(self) -> EngineState:
@@ -152,11 +153,11 @@ class EngineHost:
 
     def check(self, digest: str) -> ModelInfo:
         """The served model, if it is the expected one and serves now."""
-        return self.view(self._admitted(digest).info)
+        return self._shown(self._admitted(digest))
 
     def _admitted(self, digest: str) -> LanguageModel:
         engine = self._present()
-        served = self.view(engine.info).digest
+        served = self._shown(engine).digest
         if not digest:
             raise FieldError(
                 "model_digest", "is empty", "ask GetInfo for the served model and name its digest"
@@ -166,6 +167,13 @@ class EngineHost:
         if self._away:
             raise self._busy(self._away)
         return engine
+
+    def _shown(self, engine: LanguageModel) -> ModelInfo:
+        """The model of now as this service shows it; worked out once, since every call asks."""
+        info = engine.info
+        if self._known is None or self._known[0] != info:
+            self._known = info, self.view(info)
+        return self._known[1]
 
     def _present(self) -> LanguageModel:
         if self._engine is None:

@@ -186,6 +186,7 @@ class ScriptedModel:
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
+        self._info = self.script.info()
         self._clock = _Clock(self.script.tokens_per_second, self.script.places)
         self._samples = 0
         self._lost = False
@@ -193,7 +194,7 @@ class ScriptedModel:
     @property
     def info(self) -> ModelInfo:
         """Engine ``scripted``."""
-        return self.script.info()
+        return self._info
 
     @property
     def figures(self) -> EngineFigures:

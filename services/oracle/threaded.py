@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from shared.domain import Candidate, Diagnosis, Trajectory, Verdict
 from shared.ports import Locator, Rewriter, RewriteRequest
+
+MOMENT = 0.0005
+"""Seconds for which candidates are gathered before they are handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class ThreadedLocator:
 class ThreadedRewriter:
     """A `shared.ports.Rewriter` as a `services.oracle.base.ServedRewriter`.
 
-    Candidates are made one by one, each when it is asked for. Closing the iterator waits for the candidate
+    Candidates are made when they are asked for: one, and with it those that take no more than a moment, since
+    going to a thread and back takes longer than most of them. Closing the iterator waits for the candidate
     that is being made and stops there.
     """
 
@@ -50,34 +55,60 @@ class ThreadedRewriter:
         """What the rewriter proposes, in its order."""
         source = _Source(self.inner, request)
         try:
-            while (candidate := await asyncio.to_thread(source.pull)) is not None:
-                yield candidate
+            while not source.ended:
+                for candidate in await asyncio.to_thread(source.pull):
+                    yield candidate
         finally:
-            await asyncio.to_thread(source.close)
+            if not source.ended:
+                await asyncio.to_thread(source.close)
 
 
 class _Source:
-    """The rewriter's iterator, which must not be closed while another thread is in it."""
+    """The rewriter's iterator, which must not be closed while another thread is in it.
+
+    `ended`: there is nothing more to be had, and nothing to be let go of.
+    """
 
     def __init__(self, rewriter: Rewriter, request: RewriteRequest) -> None:
         self._rewriter, self._request = rewriter, request
         self._candidates: Iterator[Candidate] | None = None
-        self._closed = False
+        self._broken: Exception | None = None
         self._lock = threading.Lock()
+        self.ended = False
 
-    def pull(self) -> Candidate | None:
-        """The next candidate, None after the last one and once this is closed."""
+    def pull(self) -> list[Candidate]:
+        """The next candidates, those of a moment; none only after the last one, or once this is closed."""
         with self._lock:
-            if self._closed:
-                return None
+            if self.ended:
+                return []
+            if self._broken is not None:
+                self.ended = True
+                raise self._broken
             if self._candidates is None:
                 self._candidates = iter(self._rewriter.propose(self._request))
-            return next(self._candidates, None)
+            return self._of_a_moment(self._candidates)
+
+    def _of_a_moment(self, candidates: Iterator[Candidate]) -> list[Candidate]:
+        found: list[Candidate] = []
+        until = time.monotonic() + MOMENT
+        try:
+            for candidate in candidates:
+                found.append(candidate)
+                if time.monotonic() >= until:
+                    return found
+        except Exception as error:
+            if not found:
+                raise
+            # What came before it is worth something; the error comes when more is asked for.
+            self._broken = error
+            return found
+        self.ended = True
+        return found
 
     def close(self) -> None:
         """Ends the iterator where it can be ended."""
         with self._lock:
-            self._closed = True
             close = getattr(self._candidates, "close", None)
-            if close is not None:
+            if close is not None and not self.ended:
                 close()
+            self.ended = True

@@ -48,6 +48,14 @@ def house(pupil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tra
         yield entered
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test waits for the trainings of the one before."""
+    yield
+    if "house" in request.fixturenames:
+        request.getfixturevalue("house").call_off("anna")
+
+
 def beside(house: TrainerHouse, **settings: Any) -> RunningGateway:
     """A gateway on the store of a trainer."""
     store = f"file:{house.work.parent / 'store'}"

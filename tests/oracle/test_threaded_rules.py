@@ -1,10 +1,11 @@
-"""Rules in threads: the same candidates, made one by one, and none after the iterator is closed."""
+"""Rules in threads: the same candidates, those of a moment at a time, none after the iterator is closed."""
 
 import asyncio
 import threading
 
 import pytest
 
+from services.oracle import threaded
 from services.oracle.base import ServedLocator, ServedRewriter
 from services.oracle.locators.combine import CombinedLocator
 from services.oracle.rewriters.arithmetic import Arithmetic
@@ -29,18 +30,19 @@ REQUEST = RewriteRequest(NATIVE, WRONG, Diagnosis(0, 0.9), None, 0)
 
 
 class Counting:
-    """Makes candidates for ever, counts them, and knows where it ran and whether it was ended."""
+    """Makes candidates, for ever or so many, counts them, and knows where it ran and whether it was ended."""
 
     name = "counting"
 
-    def __init__(self):
+    def __init__(self, most=None):
+        self.most = most
         self.made = 0
         self.ended = False
         self.threads = set()
 
     def propose(self, request):
         try:
-            while True:
+            while self.made != self.most:
                 self.made += 1
                 self.threads.add(threading.get_ident())
                 yield Candidate(
@@ -106,10 +108,18 @@ def test_a_rewriter_that_gives_a_list_is_served_too():
     assert len(asyncio.run(collected(Listed()))) == len(list(ReferenceGraft().propose(REQUEST)))
 
 
-def test_candidates_are_made_only_when_asked_for():
+def test_candidates_that_take_longer_than_a_moment_are_made_one_by_one(monkeypatch):
+    monkeypatch.setattr(threaded, "MOMENT", 0.0)
     counting = Counting()
     closed_after(counting, 3)
     assert counting.made == 3
+
+
+def test_candidates_of_a_moment_come_together(monkeypatch):
+    monkeypatch.setattr(threaded, "MOMENT", 60.0)
+    counting = Counting(most=5)
+    closed_after(counting, 1)
+    assert counting.made == 5
 
 
 def test_closing_ends_the_rewriter():
@@ -163,3 +173,20 @@ def test_an_error_of_the_rewriter_reaches_the_caller():
 
     with pytest.raises(UnavailableError):
         asyncio.run(collected(Lost()))
+
+
+def test_candidates_that_came_before_an_error_are_not_lost():
+    class Breaking(Counting):
+        def propose(self, request):
+            yield from Counting(most=2).propose(request)
+            raise UnavailableError("gone")
+
+    found = []
+
+    async def run():
+        async for candidate in ThreadedRewriter(Breaking()).propose(REQUEST):
+            found.append(candidate)
+
+    with pytest.raises(UnavailableError):
+        asyncio.run(run())
+    assert len(found) == 2

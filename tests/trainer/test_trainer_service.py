@@ -33,6 +33,14 @@ def house(pupil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tra
         yield entered
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test waits for the trainings of the one before."""
+    yield
+    if "house" in request.fixturenames:
+        request.getfixturevalue("house").call_off()
+
+
 @pytest.fixture(scope="module")
 def done(house: TrainerHouse, rows: Path) -> PublishedModel:
     """The model of a training that succeeded."""
