@@ -28,6 +28,14 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         opened.close()
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test has to share the machine with the job of one that failed."""
+    yield
+    for name in {"street", "in_s3"} & set(request.fixturenames):
+        request.getfixturevalue(name).call_off()
+
+
 @pytest.fixture(scope="session")
 def body() -> bytes:
     """Real solutions, each of them about as often as any other."""

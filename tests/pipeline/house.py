@@ -24,7 +24,7 @@ from shared.jobs.nudge import connected, nudge
 from shared.jobs.order import JobEnd, JobOrder, Operation
 from shared.store import open_store
 
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = float(os.environ.get("IDIOLECT_TEST_PATIENCE", "150"))
 LINES = int(os.environ.get("IDIOLECT_TEST_LINES", "256"))
 """`make test-kill` asks for more."""
 _POLL_SECONDS = 0.05
