@@ -42,7 +42,7 @@ test-long: $(READY) ## the tests that make test leaves out because they take lon
 
 test-kill: export OMP_NUM_THREADS = 1
 test-kill: export TOKENIZERS_PARALLELISM = false
-test-kill: $(READY) ## kill -9 of every part, lost memory, full disk, cut network: half an hour
+test-kill: $(READY) ## kill -9 of every part, lost memory, full disk, cut network: an hour or more
 	IDIOLECT_TEST_KILL=1 $(BIN)/python -m pytest tests/kill $(ARGS)
 
 test-nodes: export OMP_NUM_THREADS = 1
