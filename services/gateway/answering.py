@@ -61,6 +61,7 @@ async def answer(
     """Take the lines of a request in and answer it."""
     profile = getattr(options, "profile", None)
     if profile is not None:
+        # Only a look into the store is worth a thread.
         profile = await asyncio.to_thread(Profiles(house.store, caller.tenant).service_id, profile)
     config = {**options.config(), "profile": profile}
     cut = cut_of(request)
