@@ -11,18 +11,21 @@
 | idiolect_engine_sequences | gauge | service, state: running, waiting |
 | idiolect_engine_batch_size | summary: sequences of each step | service |
 | idiolect_engine_cache_tokens_total | counter, where the engine tells | service, result: hit, miss |
+| idiolect_device_memory_used_bytes | gauge: taken, by whomever | service, device: cpu, cuda:0 ... |
+| idiolect_device_memory_total_bytes | gauge | service, device |
 | idiolect_verifier_restarts_total | counter: worker processes that had to be replaced | - |
 | idiolect_verifier_timeouts_total | counter: questions that ran out of time | - |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
+from shared.devices import DeviceMemory
 from shared.domain.model import EngineFigures
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -121,6 +124,31 @@ class EngineCollector:
             cache.add_metric((self._service, "hit"), figures.cache_hits)
             cache.add_metric((self._service, "miss"), figures.cache_queries - figures.cache_hits)
             yield cache
+
+
+class DeviceCollector:
+    """Memory of the devices that a service can use, read at each scrape."""
+
+    def __init__(self, service: str, devices: Callable[[], Iterable[DeviceMemory]]) -> None:
+        self._service = service
+        self._devices = devices
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they stand."""
+        labels = ("service", "device")
+        used = GaugeMetricFamily(
+            "idiolect_device_memory_used_bytes",
+            "Memory that is taken, by this service or others.",
+            labels=labels,
+        )
+        total = GaugeMetricFamily(
+            "idiolect_device_memory_total_bytes", "Memory that there is.", labels=labels
+        )
+        for memory in self._devices():
+            used.add_metric((self._service, memory.device), memory.used)
+            total.add_metric((self._service, memory.device), memory.total)
+        yield used
+        yield total
 
 
 class VerifierCollector:

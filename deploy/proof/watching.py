@@ -9,8 +9,7 @@ from typing import Any
 
 from deploy.proof.engine import ROOT, Containers
 
-# Told by NVIDIA's exporter alone, and by vLLM alone.
-OF_A_GPU = re.compile(r"DCGM_|idiolect:gpu_memory")
+# Told by vLLM alone.
 OF_VLLM = re.compile(r"vllm:|idiolect_engine_batch_size")
 # Run inside the network of the project, since Prometheus is published nowhere.
 _ASK = """
@@ -65,5 +64,4 @@ def _in(folder: str) -> Path:
 
 def not_here(expressions: list[str], *, vllm: bool) -> list[str]:
     """Those that can't find anything here; `vllm`: whether it has run."""
-    absent = (OF_A_GPU,) if vllm else (OF_A_GPU, OF_VLLM)
-    return [one for one in expressions if any(kind.search(one) for kind in absent)]
+    return [] if vllm else [one for one in expressions if OF_VLLM.search(one)]

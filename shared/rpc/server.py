@@ -17,8 +17,9 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
+from shared.devices import device_memory
 from shared.errors import FieldError
-from shared.metrics import ServiceMetrics
+from shared.metrics import DeviceCollector, ServiceMetrics
 from shared.rpc.door import MESSAGE_BYTES, Door
 from shared.rpc.tls import TlsFiles
 from shared.trace_export import exporting
@@ -92,6 +93,7 @@ class Running:
         self._settings = settings
         self._health = health.HealthServicer()
         self._metrics = ServiceMetrics(service.name, registry)
+        registry.register(DeviceCollector(service.name, device_memory))
         self._server = aio.server(interceptors=[Door(self._metrics)], options=_options(settings))
         self._http: Any = None
         self._told: set[asyncio.Task[None]] = set()

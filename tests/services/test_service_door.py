@@ -152,6 +152,10 @@ def test_requests_and_tokens_are_counted(student: Served) -> None:
     assert 'idiolect_request_duration_seconds_bucket{le="600.0",method="Generate",service="student"}' in shown
 
 
+def test_its_page_tells_the_memory_of_its_devices(student: Served) -> None:
+    assert 'idiolect_device_memory_used_bytes{device="cpu",service="student"}' in student.metrics()
+
+
 def test_a_refused_request_is_counted_with_its_code(student: Served) -> None:
     with StudentClient(student.target) as client, pytest.raises(FieldError):
         client.generate(GenerationRequest(" "))
