@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.embedded.miniature.expressions import EXPRESSIONS, solution
+from services.embedded.miniature.kernels import begin_again_with_fixed
 from services.embedded.miniature.problems import Split, WordProblem, problems
 from services.inference.base import LanguageModel
 from services.inference.prompting import StudentTemplate
@@ -108,6 +109,7 @@ def main() -> None:
     reader.add_argument("--problems", type=int, default=300)
     reader.add_argument("--samples", type=int, default=8)
     asked = reader.parse_args()
+    begin_again_with_fixed()
     print(json.dumps(asdict(measure(asked.folder, asked.problems, asked.samples)), indent=2))
 
 

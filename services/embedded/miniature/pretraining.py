@@ -1,13 +1,15 @@
 """Makes the miniature's student from nothing: ``python -m services.embedded.miniature.pretraining OUT``.
 
-One thread and one seed give the same weights again on the same kind of machine.
+The same seed and libraries give the same weights on any processor of x86-64 with AVX2 (`kernels.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from services.embedded.miniature import tokenizer as vocabulary
 from services.embedded.miniature.card import Made, card
 from services.embedded.miniature.corpus import Corpus, Mix, Row, Solved
 from services.embedded.miniature.figures import measure
+from services.embedded.miniature.kernels import begin_again_with_fixed, one_thread
 from services.embedded.miniature.recipe import ADAM_RATE, LOOK, MUON_RATE, RECIPE, Recipe
 from services.inference.checkpoint import load_checkpoint
 from services.inference.encoding import encode, render
@@ -31,32 +34,42 @@ _FIXED = 1_000_003
 
 
 def pretrain(
-    seed: int, folder: Path, recipe: Recipe = RECIPE, watch: Callable[[int, float], None] = lambda *_: None
+    seed: int,
+    folder: Path,
+    recipe: Recipe = RECIPE,
+    watch: Callable[[int, float], None] = lambda *_: None,
+    most: int | None = None,
 ) -> int:
     """Train a student and save it: safetensors in float32, configuration, tokenizer. Tells the steps it took.
 
-    `watch` is told the 1-based step and its loss (nats a learnt token).
+    `watch` is told the 1-based step and its loss (nats a learnt token). `most` ends sooner, after so many
+    steps. The weights are those of other processors only where `kernels.are_fixed`.
     """
     import torch
 
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    words = vocabulary.made(CONTEXT)
-    model = _network(words)
-    optimizers = _optimizers(model)
-    corpus, done = Corpus(seed), 0
+    with one_thread():
+        torch.manual_seed(seed)
+        words = vocabulary.made(CONTEXT)
+        model = _network(words)
+        done = 0
+        for done, loss in enumerate(islice(_updates(seed, model, words, recipe), most), 1):
+            watch(done, loss)
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return done
+
+
+def _updates(seed: int, model: Any, words: Any, recipe: Recipe) -> Iterator[float]:
+    """Make one update after the other, and tell the loss of each."""
+    optimizers, corpus, done = _optimizers(model), Corpus(seed), 0
     fixed = [_encoded(words, row) for row in _fixed_equations()]
     for phase in recipe.phases:
         for step in range(phase.steps):
             rows = [_encoded(words, corpus.row(phase.mix)) for _ in range(recipe.batch)]
-            loss = _update(model, optimizers, rows, phase.share(step))
+            yield _update(model, optimizers, rows, phase.share(step))
             done += 1
-            watch(done, loss)
             if phase.until is not None and done % LOOK == 0 and _looked_at(model, fixed) <= phase.until:
                 break
-    model.save_pretrained(folder)
-    words.save_pretrained(folder)
-    return done
 
 
 def _network(words: Any) -> Any:
@@ -86,7 +99,8 @@ def _optimizers(model: Any) -> list[tuple[Any, float]]:
     known = {id(value) for value in inner}
     others = [value for value in model.parameters() if id(value) not in known]
     muon = torch.optim.Muon(inner, momentum=MOMENTUM, weight_decay=0.0)
-    adam = torch.optim.AdamW(others, betas=BETAS, weight_decay=0.0)
+    # Fused, since it takes its square roots itself (`kernels.py`).
+    adam = torch.optim.AdamW(others, betas=BETAS, weight_decay=0.0, fused=True)
     return [(muon, MUON_RATE), (adam, ADAM_RATE)]
 
 
@@ -164,15 +178,22 @@ def main() -> None:
     reader = argparse.ArgumentParser(description="Pre-train the miniature's student on one thread.")
     reader.add_argument("out", type=Path, help="folder for the model")
     reader.add_argument("--seed", type=int, default=1)
+    reader.add_argument("--steps", type=int, help="for a look: end after so many, and tell the digest alone")
+    reader.add_argument("--rows", type=int, default=RECIPE.batch, help="for a look: rows a step")
     asked = reader.parse_args()
+    begin_again_with_fixed()
     begun = time.monotonic()
 
     def tell(step: int, loss: float) -> None:
         if step % 50 == 0:
             print(f"step {step}: loss {loss:.3f}, {time.monotonic() - begun:.0f} s", flush=True)
 
-    steps = pretrain(asked.seed, asked.out, watch=tell)
-    describe(asked.seed, steps, asked.out)
+    recipe = replace(RECIPE, batch=asked.rows)
+    steps = pretrain(asked.seed, asked.out, recipe, tell, asked.steps)
+    if asked.steps is not None:
+        print(load_checkpoint(asked.out, device="cpu", threads=1).digest)
+        return
+    describe(asked.seed, steps, asked.out, recipe)
     print((asked.out / "README.md").read_text("utf-8"))
 
 
