@@ -1,4 +1,4 @@
-"""The same seed gives the same weights whatever the processor: here, and on others that an emulator stands for."""
+"""The same seed gives the same weights on this processor and on one that an emulator stands for."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ def test_the_first_steps_give_the_digest_that_they_give_on_every_processor(tmp_p
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="needs qemu-x86_64 (Debian: qemu-user)")
 def test_an_emulated_processor_by_intel_gives_it_too(tmp_path: Path) -> None:
-    """Some five minutes. The emulator has no AVX-512, and computes roots by approximation as no processor does."""
+    """Some five minutes. The emulator knows no AVX-512; what no standard fixes it computes in its own way."""
     emulated = ["qemu-x86_64", "-cpu", "Haswell", os.path.realpath(sys.executable)]
     told = {**FIXED, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     assert digest([*emulated, *ONE_ROW], told, tmp_path) == OF_ONE_ROW

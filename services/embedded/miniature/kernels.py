@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from shared.errors import FieldError
 
@@ -45,5 +46,10 @@ def one_thread() -> Iterator[None]:
         cure = "make it on a processor of x86-64 with AVX2, or take the shipped students"
         raise FieldError("processor", f"it has {found}, not AVX2: the weights would be others", cure)
     torch.set_num_threads(1)
-    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=False):
+    # `flags` would set a precision too, and warn that there is no GPU by Intel.
+    onednn: Any = torch.backends.mkldnn
+    before, *_ = onednn.set_flags(_enabled=False, _fp32_precision=None)
+    try:
         yield
+    finally:
+        onednn.set_flags(_enabled=before, _fp32_precision=None)
