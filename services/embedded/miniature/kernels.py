@@ -2,7 +2,7 @@
 
 MKL (products of matrices) and PyTorch (all else) take the newest instructions that a processor has, and those
 round in other places. Both can be told not to, before they are loaded. oneDNN is switched off. One thing is
-left to avoid: MKL's square roots, of `torch.sqrt`, differ between makers of processors even so.
+left to avoid: MKL's square roots, those of `torch.sqrt`, came out otherwise on an emulated processor even so.
 """
 
 from __future__ import annotations
