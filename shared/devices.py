@@ -20,7 +20,10 @@ _NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """Bytes of one device that are taken, by whomever, and that there are; `device` as PyTorch names it."""
+    """Bytes of one device that are taken, by whomever, and that there are.
+
+    `device` is cpu, or cuda:N as NVML counts: the GPUs that a container was given, else all of the machine.
+    """
 
     device: str
     used: int

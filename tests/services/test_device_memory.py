@@ -20,24 +20,23 @@ def written(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def test_a_container_tells_its_limit_and_what_it_can_not_drop(tmp_path: Path) -> None:
-    files = {
-        "memory.max": "4000\n",
-        "memory.current": "3000\n",
-        "memory.stat": "anon 2000\ninactive_file 900\n",
-    }
-    root = written(tmp_path, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
-    assert device_memory(root) == [DeviceMemory("cpu", 2100, 4000)]
+CGROUPS = {
+    "cgroup v2": {
+        "sys/fs/cgroup/memory.max": "4000\n",
+        "sys/fs/cgroup/memory.current": "3000\n",
+        "sys/fs/cgroup/memory.stat": "anon 2000\ninactive_file 900\n",
+    },
+    "cgroup v1": {
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "4000\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": "3000\n",
+        "sys/fs/cgroup/memory/memory.stat": "rss 2000\ntotal_inactive_file 900\n",
+    },
+}
 
 
-def test_so_does_one_of_the_older_kind(tmp_path: Path) -> None:
-    files = {
-        "memory.limit_in_bytes": "4000\n",
-        "memory.usage_in_bytes": "3000\n",
-        "memory.stat": "rss 2000\ntotal_inactive_file 1000\n",
-    }
-    root = written(tmp_path, {f"sys/fs/cgroup/memory/{name}": text for name, text in files.items()})
-    assert device_memory(root) == [DeviceMemory("cpu", 2000, 4000)]
+@pytest.mark.parametrize("files", CGROUPS.values(), ids=CGROUPS)
+def test_a_container_tells_its_limit_and_what_it_can_not_drop(tmp_path: Path, files: dict[str, str]) -> None:
+    assert device_memory(written(tmp_path, files)) == [DeviceMemory("cpu", 2100, 4000)]
 
 
 @pytest.mark.parametrize(
