@@ -33,7 +33,15 @@ def _pipeline(table: TableReader) -> Options:
         "lambda": table.number("lambda", 1.0),
         "alpha": table.number("alpha", 0.05, least=1e-6, most=0.999),
         "gate": table.text("gate", "enforce", ("enforce", "report")),
+        **_continuing(table),
     }
+
+
+def _continuing(table: TableReader) -> Options:
+    """Only where it is asked for, so that arms without it keep their identity."""
+    if not table.truth("generate"):
+        return {}
+    return {"generate": True, "samples": table.whole("samples", 8, least=1)}
 
 
 def _given(table: TableReader) -> Options:

@@ -91,6 +91,21 @@ def test_a_missing_last_operation_is_blamed_on_a_concluding_step():
     assert CombinedLocator().locate(trajectory, WRONG).first_error == 2
 
 
+@pytest.mark.parametrize(
+    ("steps", "first"),
+    [
+        (("Ida buys 36 more, so I get 24 + 36 = 60.", "Ida sells 21, so I get 60 - 21 = 39.", "So 38."), 2),
+        (("Ida buys 36 more, so I get 24 + 36 = 60.", "Ida sells 21, so I get 60 + 21 = 81.", "So 81."), 1),
+        (("Ida buys 36 more, so I get 24 - 36 = 12.", "Ida sells 21, so I get 12 - 21 = 9.", "So 9."), 0),
+    ],
+)
+def test_a_box_around_the_answer_makes_no_formal_mathematics_of_a_worded_problem(steps, first):
+    problem = "Ida has 24 apples. Ida buys 36 more. Ida sells 21. How many apples does Ida have now?"
+    reference = "24 + 36 = 60\n60 - 21 = 39\n\\boxed{39}"
+    record = {"problem": problem, "gold": "39", "reference": reference, "steps": list(steps)}
+    assert CombinedLocator().locate(to_trajectory(record, 1), WRONG).first_error == first
+
+
 def test_false_arithmetic_is_flagged_even_where_the_answer_is_right():
     trajectory = eggs("3 + 4 = 8 eggs are used.", "16 - 7 = 9 are sold.", "9 * 2 = 18.")
     assert CombinedLocator().locate(trajectory, RIGHT).first_error == 0

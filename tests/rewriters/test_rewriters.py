@@ -141,6 +141,45 @@ def test_lines_that_the_answer_does_not_need_are_no_part_of_the_plan():
     assert [item.result for item in plan.items] == [9, 18]
 
 
+APPLES = Problem(
+    "Ida has 24 apples. Ida buys 36 more. Ida sells 21. How many apples does Ida have now?",
+    "39",
+    "24 + 36 = 60\n60 - 21 = 39\n\\boxed{39}",
+)
+
+
+def test_a_bare_equation_of_the_reference_goes_into_the_sentence_that_names_its_numbers():
+    steps = ["First, Ida buys 36 more, so I get 24 + 36 = 60.", "Then, Ida sells 21, so I get 60 - 20 = 40."]
+    refined = first_text(ReferenceGraft(), asked(APPLES, [*steps, "So there are \\boxed{40} apples."], 1))
+    assert refined.endswith("Then, Ida sells 21, so I get 60 - 21 = 39.\nSo there are \\boxed{39} apples.")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "fitting"),
+    [
+        ("Then, Ida sells 21, so I get 60 + 21 = 81.", True),
+        ("Then, Ida sells some, so I get 60 - 12 = 48.", True),
+        ("Then, Ida buys 36 more, so I get 60 + 36 = 96.", False),
+        ("Then, Ida sells some, so I get 24 - 12 = 12.", False),
+    ],
+)
+def test_a_bare_equation_fits_only_a_sentence_of_its_own_numbers(sentence, fitting):
+    assert fits(sentence, find_equations(sentence)[0], plan_of(APPLES).items[1]) is fitting
+
+
+def test_arithmetic_concludes_with_its_result_where_the_false_one_is_a_number_of_the_problem():
+    problem = Problem("Eva has 85 pears, loses 31 and buys 21.", "75")
+    request = asked(problem, ["So I get 54 + 21 = 85.", "In the end, there are \\boxed{85} pears."], 0)
+    texts = [apply(request.trajectory.text, made.edits) for made in Arithmetic().propose(request)]
+    assert "So I get 54 + 21 = 75.\nIn the end, there are \\boxed{75} pears." in texts
+
+
+def test_operation_concludes_with_its_result_where_the_wrong_one_is_a_number_of_the_problem():
+    problem = Problem("Eva has 12 stamps from 15. Eva sells 3. How many does she have?", "9")
+    request = asked(problem, ["Eva sells 3, so I get 12 + 3 = 15.", "So there are 15 stamps."], 0)
+    assert first_text(Operation(), request) == "Eva sells 3, so I get 12 - 3 = 9.\nSo there are 9 stamps."
+
+
 @pytest.mark.parametrize("steps", [["x"], ["= ="], ["1/0 = 3"], ["So " * 500 + "16 - 3 = 13"]])
 def test_odd_solutions_are_no_reason_to_break(steps):
     request = asked(DUCKS, steps, 0)

@@ -17,7 +17,7 @@ from services.oracle.verifier import SandboxedVerifier
 from services.pipeline.study.course import Course, Finished
 from services.pipeline.study.in_turn import InTurn
 from services.pipeline.study.items import StudyProblem
-from services.pipeline.study.parts import Parts, Student
+from services.pipeline.study.parts import Continuing, Parts, Student
 from services.pipeline.study.tasks import Settle, Tagged, Template
 from shared.domain import (
     Correctness,
@@ -215,7 +215,10 @@ class Strong:
 
 
 def no_repair(
-    samples: Sequence[tuple[str, str]], trajectories: Sequence[Trajectory], options: Mapping[str, Any]
+    samples: Sequence[tuple[str, str]],
+    trajectories: Sequence[Trajectory],
+    options: Mapping[str, Any],
+    student: Continuing | None,
 ) -> Iterable[Refinement]:
     """For studies without the arm that needs it."""
     return []

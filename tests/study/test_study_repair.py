@@ -1,6 +1,8 @@
 """The arm of the project's own search, on the real search with a student that is known by its samples."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 from made_study import solution
@@ -8,8 +10,11 @@ from made_study import solution
 from services.embedded.study.repairing import SearchRepair
 from services.oracle.locators import CombinedLocator
 from services.oracle.verifier import SandboxedVerifier
+from services.pipeline.refinement.student_rewriters import Sampling
+from services.pipeline.study.parts import Continuing
 from shared.domain import Outcome, Problem, Refinement, Trajectory
 from shared.errors import InputError
+from shared.ports import Generation, GenerationRequest
 from shared.text.segmentation import segment
 
 OPTIONS = {"lambda": 1.0, "alpha": 0.05, "gate": "report"}
@@ -40,6 +45,46 @@ def test_a_slip_is_repaired_in_the_students_own_words(refinements: list[Refineme
 
 def test_what_is_right_is_kept(refinements: list[Refinement]) -> None:
     assert refinements[1].outcome is Outcome.KEPT
+
+
+@dataclass
+class Going:
+    """A student that goes on right from wherever it is, and remembers what it was asked."""
+
+    asked: list[GenerationRequest] = field(default_factory=list)
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[list[Generation]]:
+        self.asked.extend(requests)
+        return [[Generation(self.rest(one), 20, True)] * one.n for one in requests]
+
+    def rest(self, request: GenerationRequest) -> str:
+        first, second = (int(number) for number in re.findall(r"[0-9]+", request.problem))
+        return solution(first, second, first + second).removeprefix(request.prefix)
+
+
+def lost(first: int, second: int) -> Trajectory:
+    """A solution that no rule can lead on: without a reference, and its numbers are none of the problem's."""
+    given = trajectory(first, second, first + second)
+    text = solution(77, 12, 89)
+    return replace(given, text=text, steps=segment(text))
+
+
+def test_the_student_goes_on_where_the_rules_have_nothing(repair: SearchRepair) -> None:
+    student = Going()
+    found = list(repair(SAMPLES, [lost(12, 41)], OPTIONS, Continuing(Sampling(n=2), student.generate)))
+    assert found[0].refined == solution(12, 41, 53)
+    assert found[0].edits[0].rewriter == "student_continue"
+
+
+def test_the_student_is_asked_once_and_only_where_the_rules_have_nothing(repair: SearchRepair) -> None:
+    student = Going()
+    given = [trajectory(12, 41, 54), trajectory(13, 42, 55), lost(14, 43), lost(15, 44)]
+    list(repair(SAMPLES, given, OPTIONS, Continuing(Sampling(n=2), student.generate)))
+    assert [one.problem for one in student.asked] == ["What is 14 + 43?", "What is 15 + 44?"]
+
+
+def test_without_a_student_the_same_solution_is_rejected(repair: SearchRepair) -> None:
+    assert next(iter(repair(SAMPLES, [lost(12, 41)], OPTIONS))).outcome is Outcome.REJECTED
 
 
 def test_a_student_of_few_samples_can_not_be_known(repair: SearchRepair) -> None:

@@ -24,6 +24,7 @@ _MARKUP = re.compile(
 )
 _FORMULA = re.compile(r"[a-z0-9]{1,12}(?:[\^_=+\-*/][a-z0-9{}()]{1,24}){1,12}")
 _NOTATION = re.compile(r"\\[A-Za-z(\[]|[A-Za-z)]\^|\b[a-zA-Z]\s?=|^\s?\(?A[):]", re.MULTILINE)
+_BOX = re.compile(r"\\boxed\b")
 _PLAIN_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,10})?")
 
 
@@ -55,8 +56,8 @@ class Known:
         constants: unit constants that the problem's words call for.
         gold: the final answer, where it is a number.
         formulas: problem and reference without white space and mark-up, lower case.
-        formal: whether the reference is formal mathematics (it boxes its answer); without one, whether
-            the problem is written in symbols or as a choice.
+        formal: whether the reference is formal mathematics (it boxes its answer, and it or the problem is
+            written in symbols too); without one, whether the problem is written in symbols or as a choice.
     """
 
     steps: tuple[str, ...]
@@ -139,8 +140,16 @@ def _known(text: str, reference: str, gold: str) -> Known:
         constants_called_by([text]),
         answer,
         _MARKUP.sub("", (text + " " + reference).lower()),
-        "\\boxed" in reference or (not steps and _NOTATION.search(text) is not None),
+        _is_formal(text, reference),
     )
+
+
+def _is_formal(text: str, reference: str) -> bool:
+    """A box around the answer alone makes no formal mathematics: worded problems have it too."""
+    if not reference.strip():
+        return _NOTATION.search(text) is not None
+    symbols = _NOTATION.search(text) or _NOTATION.search(_BOX.sub("", reference)) or "$" in reference
+    return "\\boxed" in reference and bool(symbols)
 
 
 def number_in(answer: str) -> Fraction | None:

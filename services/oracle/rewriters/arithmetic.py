@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.oracle.rewriters.carry import carry
+from services.oracle.rewriters.carry import carry, concluded
 from services.oracle.rewriters.script import Entry, edits_of, touched_by
 from shared.domain import Candidate, Trajectory
 from shared.ports import RewriteRequest
@@ -16,7 +16,10 @@ from shared.quantities.numbers import find_numbers
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Proposes at most one candidate: every false equation put right, in the student's own words."""
+    """Proposes every false equation put right, in the student's own words: one candidate, seldom two.
+
+    The second one concludes with the corrected result where the false one is a number of the problem too.
+    """
 
     name: str = field(default="arithmetic", init=False)
 
@@ -25,15 +28,21 @@ class Arithmetic:
         trajectory = request.trajectory
         if not any(not is_true(e) for step in trajectory.steps for e in find_equations(step.text)):
             return
-        entries = corrected(trajectory)
-        edits = edits_of(trajectory, entries, self.name)
-        if edits:
-            touched = touched_by(trajectory, entries)
-            yield Candidate(edits, self.name, touched, "false equations put right and carried on")
+        entries, values = corrected(trajectory)
+        last = entries[-1]
+        conclusion = Entry(last.native, concluded(trajectory.steps[-1].text, values))
+        for proposed in (entries, [*entries[:-1], conclusion])[: 1 + (conclusion.text != last.text)]:
+            edits = edits_of(trajectory, proposed, self.name)
+            if edits:
+                touched = touched_by(trajectory, proposed)
+                yield Candidate(edits, self.name, touched, "false equations put right and carried on")
 
 
-def corrected(trajectory: Trajectory) -> list[Entry]:
-    """All steps with false equations put right; a value that the problem gives is never replaced."""
+def corrected(trajectory: Trajectory) -> tuple[list[Entry], dict[Fraction, Fraction]]:
+    """All steps with false equations put right, and the values that changed, old -> new.
+
+    A value that the problem gives is never replaced.
+    """
     given = {number.value for number in find_numbers(trajectory.problem.text)}
     values: dict[Fraction, Fraction] = {}
     entries = []
@@ -41,4 +50,4 @@ def corrected(trajectory: Trajectory) -> list[Entry]:
         done = carry(step.text, {old: new for old, new in values.items() if old not in given}, correct=True)
         values |= done.values
         entries.append(Entry(step.index, done.text))
-    return entries
+    return entries, values

@@ -59,6 +59,18 @@ def carried_on(steps: Iterable[str], values: Values, kept: Collection[Fraction])
     return texts
 
 
+def concluded(text: str, values: Values) -> str:
+    """A step that derives nothing, with its last number carried.
+
+    What a solution concludes with is its own result, even where the problem gives the same number.
+    """
+    numbers = [number for number in find_numbers(text) if number.kind == "digits"]
+    if not numbers or find_equations(text) or numbers[-1].value not in values:
+        return text
+    last = numbers[-1]
+    return applied(text, [(last.span, format_value(values[last.value], last.surface))])
+
+
 def applied(text: str, changes: Sequence[Change]) -> str:
     """`text` with disjoint changes made."""
     out, position = [], 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
 from shared.quantities.equations import Equation
+from shared.quantities.grounding import unmarked_numbers
 from shared.quantities.words import FUNCTION_WORDS
 
 ENOUGH = 0.6
@@ -45,7 +47,8 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
     """Whether the sentence around `equation` can carry the plan item's derivation instead.
 
     Money stays money, the counted noun stays the counted noun, somebody who is named in both is the same,
-    an announced operation is the one that follows, and most content words are shared.
+    an announced operation is the one that follows, and most content words are shared. Where the plan's line
+    is a bare equation, its numbers speak for it.
     """
     ours = counted(sentence, equation)
     theirs = counted(item.line, equation_of(item.derivations[-1]))
@@ -56,9 +59,24 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
     if _announced(sentence) - _signs(item):
         return False
     words = content_words(sentence)
+    if words and not item.words:
+        return _speaks_of(sentence, equation, item)
     if not words:
         return len(_WORD.findall(sentence)) <= MOST_BARE_WORDS
     return overlap(words, item.words) >= (ENOUGH_WITH_NOUN if ours & theirs else ENOUGH)
+
+
+def _speaks_of(sentence: str, equation: Equation, item: PlanItem) -> bool:
+    """Whether all numbers that the sentence names are the derivation's.
+
+    A sentence that names none has all of its operands in the equation, but for one.
+    """
+    derivation = item.derivations[-1]
+    named = {number.value for number in unmarked_numbers(sentence, [equation])}
+    if named:
+        return named <= {*derivation.operands, derivation.result}
+    own = Counter(leaf.value for leaf in equation.left.leaves() if leaf.value is not None)
+    return (Counter(derivation.operands) - own).total() <= 1
 
 
 def counted(text: str, equation: Equation) -> frozenset[str]:

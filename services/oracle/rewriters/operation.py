@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import permutations, product
 
-from services.oracle.rewriters.carry import applied, carried_on, carry
+from services.oracle.rewriters.carry import applied, carried_on, carry, concluded
 from services.oracle.rewriters.plan import Plan, plan_of
 from services.oracle.rewriters.script import Entry, edits_of, touched_by
 from services.oracle.rewriters.typeset import currency_before, equation, leaf_of
@@ -124,6 +124,8 @@ def _entries(
     entries.append(Entry(index, regrafted(text, native, new, values)))
     later = trajectory.steps[index + 1 :]
     texts = carried_on((step.text for step in later), values, given)
+    if later and native.result.value in given:
+        texts[-1] = concluded(texts[-1], {native.result.value: value})
     return entries + [Entry(step.index, text) for step, text in zip(later, texts, strict=True)]
 
 

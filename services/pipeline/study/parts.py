@@ -7,12 +7,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from services.pipeline.refinement.student_rewriters import Sampling
 from services.pipeline.study.items import StudyProblem
 from services.pipeline.study.tasks import Workers
 from shared.domain import EvaluationProblem, Refinement, Trajectory
-from shared.ports import ArmWriter, Locator, Verifier
+from shared.ports import ArmWriter, Generation, GenerationRequest, Locator, Verifier
 
-Repair = Callable[[Sequence[tuple[str, str]], Sequence[Trajectory], Mapping[str, Any]], Iterable[Refinement]]
+
+@dataclass(frozen=True, slots=True)
+class Continuing:
+    """The student as one that goes on from a prefix of its own.
+
+    Attributes:
+        sampling: how it is sampled. generate: the samples of many requests, in order.
+    """
+
+    sampling: Sampling
+    generate: Callable[[Sequence[GenerationRequest]], Sequence[list[Generation]]]
+
+
+class Repair(Protocol):
+    """The project's own search."""
+
+    def __call__(
+        self,
+        samples: Sequence[tuple[str, str]],
+        trajectories: Sequence[Trajectory],
+        options: Mapping[str, Any],
+        student: Continuing | None,
+    ) -> Iterable[Refinement]:
+        """One refinement a trajectory, in order; the student is known by its samples.
+
+        It goes on by itself where `student` is given.
+        """
+        ...
 
 
 @runtime_checkable
@@ -54,8 +82,7 @@ class Parts:
         writers: the oracles by name; one that respells is a `Respeller` too. threads: how many of an
             oracle's texts are asked for at the same time.
         verifier, locator: judge the arms' texts.
-        repair: the project's own search, given native samples to know the student by, the trajectories and
-            the arm's options: one refinement a trajectory, in order.
+        repair: the project's own search.
         given: texts by field of the file of problems and by id, for arms of texts that somebody gave.
         workers: do the heavy tasks. scratch: room for models under training.
     """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from services.pipeline.study.makers.base import Batch, Made, Text, option
+from services.pipeline.study.makers.continuing import continued
 from services.pipeline.study.sharing import Shared
-from services.pipeline.study.tasks import Continue, Tagged
 from shared.domain import Correctness, StepVerdict
 from shared.ports import Generation, GenerationRequest
-
-_CHUNK = 32
 
 
 def guided(batch: Batch) -> Made:
@@ -24,35 +21,20 @@ def guided(batch: Batch) -> Made:
 
 def _resolved(batch: Batch, again: Sequence[Shared]) -> list[tuple[Shared, list[Generation]]]:
     hinted = [(one, hint) for one in again if (hint := _hint(batch, one)) is not None]
-    chunks = [hinted[start : start + _CHUNK] for start in range(0, len(hinted), _CHUNK)]
-    answers: dict[str, Any] = {}
-
-    def settle(tag: str, result: Any) -> list[Tagged]:
-        answers[tag] = result
-        return []
-
-    tasks = [
-        Tagged(str(place), Continue(batch.student.model, _requests(batch, chunk), batch.template), "arms")
-        for place, chunk in enumerate(chunks)
-    ]
-    batch.parts.workers.run(tasks, settle)
-    made = [one for place in range(len(chunks)) for one in answers[str(place)]]
+    made = continued(batch, [_request(batch, one, hint) for one, hint in hinted])
     by_problem = {one.id: samples for (one, _), samples in zip(hinted, made, strict=True)}
     return [(one, by_problem.get(one.id, [])) for one in again]
 
 
-def _requests(batch: Batch, chunk: Sequence[tuple[Shared, str]]) -> tuple[GenerationRequest, ...]:
+def _request(batch: Batch, one: Shared, hint: str) -> GenerationRequest:
     told = batch.sampling
-    return tuple(
-        GenerationRequest(
-            problem=one.sampled.problem.problem.text,
-            hint=hint,
-            n=option(batch, "samples"),
-            temperature=told.temperature,
-            max_tokens=told.max_tokens,
-            seed=batch.seed_of(one.id),
-        )
-        for one, hint in chunk
+    return GenerationRequest(
+        problem=one.sampled.problem.problem.text,
+        hint=hint,
+        n=option(batch, "samples"),
+        temperature=told.temperature,
+        max_tokens=told.max_tokens,
+        seed=batch.seed_of(one.id),
     )
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from services.pipeline.study.makers.base import Batch, Made, Text
+from functools import partial
+
+from services.pipeline.refinement.student_rewriters import Sampling
+from services.pipeline.study.makers.base import Batch, Made, Text, option
+from services.pipeline.study.makers.continuing import continued
+from services.pipeline.study.parts import Continuing
 from services.pipeline.study.sharing import Shared
 from shared.domain import Outcome, Refinement
 
@@ -13,9 +18,17 @@ def style_aligned_pipeline(batch: Batch) -> Made:
     """What the search leaves of each sample; nothing where it rejects it. No oracle model takes part."""
     samples = [(one.problem.problem.text, sample.text) for one in batch.sampled for sample in one.samples]
     trajectories = [one.sampled.trajectory(one.source) for one in batch.shared]
-    refinements = batch.parts.repair(samples, trajectories, batch.arm.options)
+    refinements = batch.parts.repair(samples, trajectories, batch.arm.options, _student(batch))
     pairs = zip(batch.shared, refinements, strict=True)
     return Made([_text(one, refinement) for one, refinement in pairs])
+
+
+def _student(batch: Batch) -> Continuing | None:
+    if not batch.arm.options.get("generate"):
+        return None
+    told = batch.sampling
+    sampling = Sampling(option(batch, "samples"), told.temperature, told.max_tokens)
+    return Continuing(sampling, partial(continued, batch))
 
 
 def _text(one: Shared, refinement: Refinement) -> Text | None:
