@@ -33,6 +33,7 @@ def _pipeline(table: TableReader) -> Options:
         "lambda": table.number("lambda", 1.0),
         "alpha": table.number("alpha", 0.05, least=1e-6, most=0.999),
         "gate": table.text("gate", "enforce", ("enforce", "report")),
+        "known_by": table.text("known_by", "right", ("right", "all")),
         **_continuing(table),
     }
 

@@ -160,11 +160,19 @@ def test_a_bare_equation_of_the_reference_goes_into_the_sentence_that_names_its_
         ("Then, Ida sells 21, so I get 60 + 21 = 81.", True),
         ("Then, Ida sells some, so I get 60 - 12 = 48.", True),
         ("Then, Ida buys 36 more, so I get 60 + 36 = 96.", False),
+        ("Then, Ida sells 12, so I get 60 - 12 = 48.", True),
         ("Then, Ida sells some, so I get 24 - 12 = 12.", False),
     ],
 )
 def test_a_bare_equation_fits_only_a_sentence_of_its_own_numbers(sentence, fitting):
-    assert fits(sentence, find_equations(sentence)[0], plan_of(APPLES).items[1]) is fitting
+    known = {24, 36, 21, 60}
+    assert fits(sentence, find_equations(sentence)[0], plan_of(APPLES).items[1], known) is fitting
+
+
+def test_a_number_that_was_misread_is_put_right_in_the_words_too():
+    steps = ["First, Ida buys 36 more, so I get 24 + 36 = 60.", "Then, Ida sells 12, so I get 60 - 12 = 48."]
+    refined = first_text(ReferenceGraft(), asked(APPLES, [*steps, "So there are \\boxed{48} apples."], 1))
+    assert refined.endswith("Then, Ida sells 21, so I get 60 - 21 = 39.\nSo there are \\boxed{39} apples.")
 
 
 def test_arithmetic_concludes_with_its_result_where_the_false_one_is_a_number_of_the_problem():

@@ -214,14 +214,19 @@ class Strong:
         return solution(first, second, first + second)
 
 
-def no_repair(
-    samples: Sequence[tuple[str, str]],
-    trajectories: Sequence[Trajectory],
-    options: Mapping[str, Any],
-    student: Continuing | None,
-) -> Iterable[Refinement]:
+class NoRepair:
     """For studies without the arm that needs it."""
-    return []
+
+    least = 200
+
+    def __call__(
+        self,
+        samples: Sequence[tuple[str, str]],
+        trajectories: Sequence[Trajectory],
+        options: Mapping[str, Any],
+        student: Continuing | None,
+    ) -> Iterable[Refinement]:
+        return []
 
 
 @dataclass
@@ -252,7 +257,7 @@ def made_course(folder: Path, config: StudyConfig, workers: Counted, fresh: bool
             writers={"strong": Strong()},
             verifier=verifier,
             locator=CombinedLocator(),
-            repair=no_repair,
+            repair=NoRepair(),
             workers=workers,
             scratch=folder / "scratch",
             given={"textbook": {f"1-{place}": textbook(place) for place in range(1, 20, 2)}},

@@ -27,6 +27,13 @@ class SearchRepair:
     def __init__(self, verifier: Verifier, locator: Locator) -> None:
         self._verifier, self._locator = verifier, locator
 
+    @property
+    def least(self) -> int:
+        """As many as a profile needs."""
+        from services.student.profile import LEAST_SAMPLES
+
+        return LEAST_SAMPLES
+
     def __call__(
         self,
         samples: Sequence[tuple[str, str]],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from fractions import Fraction
 
 from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
@@ -43,12 +44,15 @@ _NUMERIC_EQUATION = re.compile(r"=")
 _VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z'’])\s*(?:[-+*/=^)]|$)")
 
 
-def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
+def fits(
+    sentence: str, equation: Equation, item: PlanItem, known: Collection[Fraction] = frozenset()
+) -> bool:
     """Whether the sentence around `equation` can carry the plan item's derivation instead.
 
     Money stays money, the counted noun stays the counted noun, somebody who is named in both is the same,
     an announced operation is the one that follows, and most content words are shared. Where the plan's line
-    is a bare equation, its numbers speak for it.
+    is a bare equation, its numbers speak for it; `known` are those that the problem gives or that were
+    derived before.
     """
     ours = counted(sentence, equation)
     theirs = counted(item.line, equation_of(item.derivations[-1]))
@@ -60,23 +64,42 @@ def fits(sentence: str, equation: Equation, item: PlanItem) -> bool:
         return False
     words = content_words(sentence)
     if words and not item.words:
-        return _speaks_of(sentence, equation, item)
+        return _speaks_of(sentence, equation, item, known)
     if not words:
         return len(_WORD.findall(sentence)) <= MOST_BARE_WORDS
     return overlap(words, item.words) >= (ENOUGH_WITH_NOUN if ours & theirs else ENOUGH)
 
 
-def _speaks_of(sentence: str, equation: Equation, item: PlanItem) -> bool:
-    """Whether all numbers that the sentence names are the derivation's.
+def _speaks_of(sentence: str, equation: Equation, item: PlanItem, known: Collection[Fraction]) -> bool:
+    """Whether all numbers that the sentence names are the derivation's, or the one that was misread for it.
 
     A sentence that names none has all of its operands in the equation, but for one.
     """
     derivation = item.derivations[-1]
     named = {number.value for number in unmarked_numbers(sentence, [equation])}
     if named:
-        return named <= {*derivation.operands, derivation.result}
+        allowed = {*derivation.operands, derivation.result, *misread(equation, item, known)}
+        return named <= allowed
+    return len(_differing(equation, item)[1]) <= 1
+
+
+def misread(equation: Equation, item: PlanItem, known: Collection[Fraction]) -> dict[Fraction, Fraction]:
+    """The operand in which the equation differs from the plan item's derivation, and what it has to be.
+
+    Empty where they differ in none or in more than one, and where the operand is a known number: then it
+    was chosen, not misread, and what the sentence says of it is another thing.
+    """
+    own, derived = _differing(equation, item)
+    if len(own) != 1 or len(derived) != 1 or own[0] in known:
+        return {}
+    return {own[0]: derived[0]}
+
+
+def _differing(equation: Equation, item: PlanItem) -> tuple[list[Fraction], list[Fraction]]:
+    """Operands of the equation that the plan item's derivation lacks, and the other way round."""
     own = Counter(leaf.value for leaf in equation.left.leaves() if leaf.value is not None)
-    return (Counter(derivation.operands) - own).total() <= 1
+    derived = Counter(item.derivations[-1].operands)
+    return list((own - derived).elements()), list((derived - own).elements())
 
 
 def counted(text: str, equation: Equation) -> frozenset[str]:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from services.oracle.rewriters.carry import Carried, carry
-from services.oracle.rewriters.fit import fits, has_algebra
+from services.oracle.rewriters.fit import fits, has_algebra, misread
 from services.oracle.rewriters.lines import Voice
 from services.oracle.rewriters.plan import Plan, PlanItem
 from services.oracle.rewriters.script import Entry
@@ -107,7 +107,7 @@ class Graft:
         equations = find_equations(carried.text)
         if len(equations) == 1 and not has_algebra(carried.text, equations):
             for item in self._available(state):
-                if fits(carried.text, equations[0], item):
+                if fits(carried.text, equations[0], item, state.known):
                     yield self._grafted(state, index, carried, equations[0], item)
         for item in self._available(state)[:1]:
             text = self._line(item, index)
@@ -212,7 +212,8 @@ class Graft:
         values = dict(carried.values)
         if old is not None and old != item.result:
             values[old] = item.result
-        text = self.voice.grafted(carried.text, equation, item, values)
+        said = {**misread(equation, item, state.known), **values}
+        text = self.voice.grafted(carried.text, equation, item, said)
         cost = state.cost + _difference(self.trajectory.steps[index].text, text)
         entry = Entry(index, text)
         return self._with(state, entry, cost, item, tuple(sorted(values.items())))

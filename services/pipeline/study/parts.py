@@ -27,7 +27,10 @@ class Continuing:
 
 
 class Repair(Protocol):
-    """The project's own search."""
+    """The project's own search; `least` different samples are needed to know a student by."""
+
+    @property
+    def least(self) -> int: ...
 
     def __call__(
         self,

@@ -16,11 +16,23 @@ _STANDS = (Outcome.KEPT, Outcome.REPAIRED, Outcome.REGENERATED)
 
 def style_aligned_pipeline(batch: Batch) -> Made:
     """What the search leaves of each sample; nothing where it rejects it. No oracle model takes part."""
-    samples = [(one.problem.problem.text, sample.text) for one in batch.sampled for sample in one.samples]
+    samples = _samples(batch)
     trajectories = [one.sampled.trajectory(one.source) for one in batch.shared]
     refinements = batch.parts.repair(samples, trajectories, batch.arm.options, _student(batch))
     pairs = zip(batch.shared, refinements, strict=True)
     return Made([_text(one, refinement) for one, refinement in pairs])
+
+
+def _samples(batch: Batch) -> list[tuple[str, str]]:
+    """The samples that the student is known by: the right ones, unless these are too few or all are wanted.
+
+    A gate that is calibrated on what went astray, too, lets pass whatever is no odder than that.
+    """
+    told = [(one.problem.problem.text, one.samples, one.right) for one in batch.sampled]
+    right = [(problem, samples[place].text) for problem, samples, places in told for place in places]
+    if option(batch, "known_by") == "right" and len(set(right)) >= batch.parts.repair.least:
+        return right
+    return [(problem, sample.text) for problem, samples, _ in told for sample in samples]
 
 
 def _student(batch: Batch) -> Continuing | None:

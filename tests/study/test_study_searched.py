@@ -1,0 +1,90 @@
+"""The arm of the project's own search: whose samples the student is known by, and what becomes of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from made_study import solution
+
+from services.pipeline.study.items import Sampled, StudyProblem
+from services.pipeline.study.makers.base import Batch
+from services.pipeline.study.makers.searched import style_aligned_pipeline
+from services.pipeline.study.parts import Continuing, Student
+from services.pipeline.study.tasks import Template
+from shared.domain import (
+    Correctness,
+    EvaluationSettings,
+    GradedSample,
+    Problem,
+    Refinement,
+    Trajectory,
+    Verdict,
+)
+from shared.study.config import ArmSettings
+
+
+class Remembering:
+    """A search that remembers by what the student is known, and takes three samples to know it."""
+
+    least = 3
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[str, str]] = []
+
+    def __call__(
+        self,
+        samples: Sequence[tuple[str, str]],
+        trajectories: Sequence[Trajectory],
+        options: Mapping[str, Any],
+        student: Continuing | None,
+    ) -> Iterable[Refinement]:
+        self.samples = list(samples)
+        return []
+
+
+def sampled(first: int, *results: int) -> Sampled:
+    """The student's sums of `first` and 1, right where the result is."""
+    samples = tuple(
+        GradedSample(
+            solution(first, 1, result),
+            20,
+            True,
+            Verdict(Correctness.CORRECT if result == first + 1 else Correctness.INCORRECT),
+        )
+        for result in results
+    )
+    return Sampled(StudyProblem(str(first), Problem(f"What is {first} + 1?", str(first + 1))), samples)
+
+
+def known_by(rule: str, *given: Sampled) -> list[str]:
+    """The texts that the search was given."""
+    repair = Remembering()
+    batch = Batch(
+        arm=ArmSettings("searched", "style_aligned_pipeline", None, {"known_by": rule}),
+        shared=[],
+        failed=[],
+        sampled=given,
+        parts=SimpleNamespace(repair=repair),  # type: ignore[arg-type]
+        student=Student("s", "m", "d"),
+        sampling=EvaluationSettings(),
+        template=Template(),
+    )
+    style_aligned_pipeline(batch)
+    return [text for _, text in repair.samples]
+
+
+MANY = (sampled(1, 2, 3), sampled(5, 6), sampled(7, 9, 8))
+
+
+def test_the_student_is_known_by_its_right_samples() -> None:
+    assert known_by("right", *MANY) == [solution(1, 1, 2), solution(5, 1, 6), solution(7, 1, 8)]
+
+
+def test_it_is_known_by_all_where_that_is_wanted() -> None:
+    assert len(known_by("all", *MANY)) == 5
+
+
+@pytest.mark.parametrize("given", [MANY[:2], (*MANY[:2], MANY[1])])
+def test_it_is_known_by_all_where_too_few_different_ones_are_right(given: tuple[Sampled, ...]) -> None:
+    assert len(known_by("right", *given)) == sum(len(one.samples) for one in given)
