@@ -214,10 +214,12 @@ class Strong:
         return solution(first, second, first + second)
 
 
+@dataclass
 class NoRepair:
-    """For studies without the arm that needs it."""
+    """Repairs nothing; remembers by which samples the student was to be known."""
 
-    least = 200
+    least: int = 200
+    samples: list[tuple[str, str]] = field(default_factory=list)
 
     def __call__(
         self,
@@ -226,6 +228,7 @@ class NoRepair:
         options: Mapping[str, Any],
         student: Continuing | None,
     ) -> Iterable[Refinement]:
+        self.samples = list(samples)
         return []
 
 

@@ -1,46 +1,23 @@
 """The arm of the project's own search: whose samples the student is known by, and what becomes of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from made_study import solution
+from made_study import NoRepair, solution
 
 from services.pipeline.study.items import Sampled, StudyProblem
 from services.pipeline.study.makers.base import Batch
 from services.pipeline.study.makers.searched import style_aligned_pipeline
-from services.pipeline.study.parts import Continuing, Student
+from services.pipeline.study.parts import Student
 from services.pipeline.study.tasks import Template
 from shared.domain import (
     Correctness,
     EvaluationSettings,
     GradedSample,
     Problem,
-    Refinement,
-    Trajectory,
     Verdict,
 )
 from shared.study.config import ArmSettings
-
-
-class Remembering:
-    """A search that remembers by what the student is known, and takes three samples to know it."""
-
-    least = 3
-
-    def __init__(self) -> None:
-        self.samples: list[tuple[str, str]] = []
-
-    def __call__(
-        self,
-        samples: Sequence[tuple[str, str]],
-        trajectories: Sequence[Trajectory],
-        options: Mapping[str, Any],
-        student: Continuing | None,
-    ) -> Iterable[Refinement]:
-        self.samples = list(samples)
-        return []
 
 
 def sampled(first: int, *results: int) -> Sampled:
@@ -59,7 +36,7 @@ def sampled(first: int, *results: int) -> Sampled:
 
 def known_by(rule: str, *given: Sampled) -> list[str]:
     """The texts that the search was given."""
-    repair = Remembering()
+    repair = NoRepair(least=3)
     batch = Batch(
         arm=ArmSettings("searched", "style_aligned_pipeline", None, {"known_by": rule}),
         shared=[],

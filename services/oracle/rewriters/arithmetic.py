@@ -29,9 +29,12 @@ class Arithmetic:
         if not any(not is_true(e) for step in trajectory.steps for e in find_equations(step.text)):
             return
         entries, values = corrected(trajectory)
+        proposals = [entries]
         last = entries[-1]
-        conclusion = Entry(last.native, concluded(trajectory.steps[-1].text, values))
-        for proposed in (entries, [*entries[:-1], conclusion])[: 1 + (conclusion.text != last.text)]:
+        conclusion = concluded(last.text or "", values)
+        if conclusion != last.text:
+            proposals.append([*entries[:-1], Entry(last.native, conclusion)])
+        for proposed in proposals:
             edits = edits_of(trajectory, proposed, self.name)
             if edits:
                 touched = touched_by(trajectory, proposed)
