@@ -18,7 +18,7 @@ def with_vllm(name: str, main: Callable[[], int]) -> int:
     if importlib.util.find_spec("vllm") is not None:
         return main()
     if PYTHON.is_file():
-        return subprocess.run([str(PYTHON), "-m", f"bench.{name}"], cwd=ROOT).returncode
+        return subprocess.run([str(PYTHON), "-m", f"bench.{name}", *sys.argv[1:]], cwd=ROOT).returncode
     print(f"no vLLM here nor in {PYTHON.parents[1].name}: make test-vllm makes it", file=sys.stderr)
     print(not_run(name))
     return 0
