@@ -32,10 +32,17 @@ USUAL_OUTCOMES = (Outcome.KEPT, Outcome.REPAIRED, Outcome.REGENERATED)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which records are exported: those of `outcomes`, and unless `unverified` only with a right answer."""
+    """Which records are exported.
+
+    Attributes:
+        outcomes: of these outcomes only. unverified: also answers that aren't known to be right.
+        most_cost: of texts that cost the student at most this, as their `utility` says (nats a native token
+            above its native band); None asks for no cost.
+    """
 
     outcomes: tuple[Outcome, ...] = USUAL_OUTCOMES
     unverified: bool = False
+    most_cost: float | None = None
 
     def why_not(self, record: Mapping[str, Any]) -> str | None:
         """Why the record is left out; None where it isn't."""
@@ -43,7 +50,14 @@ class Choice:
             return str(record["outcome"])
         if not self.unverified and record["verdict"]["after"]["value"] != "correct":
             return "answer not verified"
-        return None
+        return None if self.most_cost is None else self._too_dear(record, self.most_cost)
+
+    @staticmethod
+    def _too_dear(record: Mapping[str, Any], most: float) -> str | None:
+        cost = (record["utility"] or {}).get("cost")
+        if cost is None:
+            return "cost not known"
+        return "costs too much" if cost > most else None
 
 
 @dataclass(slots=True)

@@ -34,8 +34,14 @@ def _pipeline(table: TableReader) -> Options:
         "alpha": table.number("alpha", 0.05, least=1e-6, most=0.999),
         "gate": table.text("gate", "enforce", ("enforce", "report")),
         "known_by": table.text("known_by", "right", ("right", "all")),
+        **_most_cost(table),
         **_continuing(table),
     }
+
+
+def _most_cost(table: TableReader) -> Options:
+    """Only where it is asked for, as `_continuing`."""
+    return {"most_cost": table.number("most_cost")} if table.has("most_cost") else {}
 
 
 def _continuing(table: TableReader) -> Options:

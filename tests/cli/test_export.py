@@ -174,6 +174,19 @@ def test_the_counts_say_what_was_left_out(results: Path, tmp_path: Path) -> None
     }
 
 
+def test_dear_texts_are_left_out_where_a_limit_is_given(tmp_path: Path) -> None:
+    results, target = tmp_path / "out.jsonl", tmp_path / "rows.jsonl"
+    made = json.loads(RECORDS[0])
+    utilities = [None, *({"benefit": 0.0, "cost": cost, "lambda": 1.0} for cost in (None, 0.0, 0.2, 0.21))]
+    lines = [json.dumps({**made, "line": line, "utility": one}) for line, one in enumerate(utilities, 1)]
+    results.write_text("\n".join(lines), "utf-8")
+    done = RUNNER.invoke(
+        app, ["export", str(results), "-o", str(target), "--most-cost", "0.2", "--ids", "--json"]
+    )
+    rows = [json.loads(line)["line"] for line in target.read_bytes().splitlines()]
+    assert (rows, json.loads(done.stdout)["left_out"]) == ([3, 4], {"cost not known": 2, "costs too much": 1})
+
+
 def test_many_rows_are_written_in_groups(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
@@ -206,7 +219,8 @@ def test_a_tampered_record_is_a_bad_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--format", "csv"], ["--step"], ["--outcome", "fine"], ["--parquet", "-o", "-"]]
+    "options",
+    [["--format", "csv"], ["--step"], ["--outcome", "fine"], ["--parquet", "-o", "-"], ["--most-cost", "-1"]],
 )
 def test_a_wish_that_makes_no_sense_is_refused(results: Path, options: list[str], tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["export", str(results), "-o", str(tmp_path / "rows"), *options])

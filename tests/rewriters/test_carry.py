@@ -37,6 +37,11 @@ def test_a_false_result_is_put_right_where_that_is_asked_for():
     assert carry("12 * 5 = 65 pens", {}, correct=True).text == "12 * 5 = 60 pens"
 
 
+def test_a_number_before_an_equation_that_calculates_with_it_is_no_result():
+    text = "Jan finds 4 more, so I get 2 + 4 = 4 and keep 4."
+    assert carry(text, {}, correct=True).text == "Jan finds 4 more, so I get 2 + 4 = 6 and keep 6."
+
+
 def test_a_false_result_stays_where_nobody_asked():
     assert carry("12 * 5 = 65 pens", {}).text == "12 * 5 = 65 pens"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from services.oracle.rewriters.arithmetic import Arithmetic
-from services.oracle.rewriters.fit import fits
+from services.oracle.rewriters.fit import fits, misread
 from services.oracle.rewriters.operation import Operation
 from services.oracle.rewriters.plan import plan_of
 from services.oracle.rewriters.reference_graft import ReferenceGraft
@@ -162,6 +162,9 @@ def test_a_bare_equation_of_the_reference_goes_into_the_sentence_that_names_its_
         ("Then, Ida buys 36 more, so I get 60 + 36 = 96.", False),
         ("Then, Ida sells 12, so I get 60 - 12 = 48.", True),
         ("Then, Ida sells some, so I get 24 - 12 = 12.", False),
+        ("Then, the pile grows to 5 times its size, so I get 60 * 5 = 300.", False),
+        ("Then, Ida buys 12, so I get 60 + 12 = 72.", False),
+        ("Then, Ida sells 24, so I get 60 - 24 = 36.", False),
     ],
 )
 def test_a_bare_equation_fits_only_a_sentence_of_its_own_numbers(sentence, fitting):
@@ -173,6 +176,18 @@ def test_a_number_that_was_misread_is_put_right_in_the_words_too():
     steps = ["First, Ida buys 36 more, so I get 24 + 36 = 60.", "Then, Ida sells 12, so I get 60 - 12 = 48."]
     refined = first_text(ReferenceGraft(), asked(APPLES, [*steps, "So there are \\boxed{48} apples."], 1))
     assert refined.endswith("Then, Ida sells 21, so I get 60 - 21 = 39.\nSo there are \\boxed{39} apples.")
+
+
+def test_a_number_that_was_misread_is_not_looked_for_where_the_operation_is_another_too():
+    sentence = "Then, Ida buys 12, so I get 60 + 12 = 72."
+    [equation] = find_equations(sentence)
+    assert not misread(equation, plan_of(APPLES).items[1], {24, 36, 21, 60})
+
+
+def test_operation_does_not_turn_a_sentence_into_its_opposite():
+    problem = Problem("Ben has 49 cards and finds 7 more.", "56")
+    steps = ["Ben loses 7, so I get 49 - 7 = 42.", "So there are 42."]
+    assert not list(Operation().propose(asked(problem, steps, 0)))
 
 
 def test_arithmetic_concludes_with_its_result_where_the_false_one_is_a_number_of_the_problem():

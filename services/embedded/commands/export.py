@@ -44,6 +44,12 @@ def command(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Export answers that aren't verified, too.")
     ] = False,
+    most_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--most-cost", min=0, help="Leave out texts that cost the student more, in nats a native token."
+        ),
+    ] = None,
     ids: Annotated[bool, typer.Option("--ids", help="Add id and line to every row.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one line of JSON.")] = False,
 ) -> None:
@@ -54,7 +60,7 @@ def command(
     """
     from shared.exporting import Export, export_rows
 
-    made, choice, export = _shape(shape, by_step), _choice(outcomes, unverified), Export()
+    made, choice, export = _shape(shape, by_step), _choice(outcomes, unverified, most_cost), Export()
     with results.open("rb") as stream:
         rows = export_rows(stream, made, choice, export, ids=ids)
         _write(rows, output, _columns(shape, by_step, ids), parquet or output.suffix == ".parquet")
@@ -72,7 +78,7 @@ def _shape(name: str, by_step: bool) -> Shape:
     return step_preference if by_step else SHAPES[name]
 
 
-def _choice(outcomes: list[str] | None, unverified: bool) -> Choice:
+def _choice(outcomes: list[str] | None, unverified: bool, most_cost: float | None) -> Choice:
     from shared.domain import Outcome
     from shared.errors import FieldError
     from shared.exporting import USUAL_OUTCOMES, Choice
@@ -81,7 +87,8 @@ def _choice(outcomes: list[str] | None, unverified: bool) -> Choice:
     for name in outcomes or ():
         if name not in known:
             raise FieldError("--outcome", f"{name!r} is unknown", f"use {', '.join(known)}")
-    return Choice(tuple(known[name] for name in outcomes) if outcomes else USUAL_OUTCOMES, unverified)
+    wanted = tuple(known[name] for name in outcomes) if outcomes else USUAL_OUTCOMES
+    return Choice(wanted, unverified, most_cost)
 
 
 def _columns(shape: str, by_step: bool, ids: bool) -> tuple[str, ...]:

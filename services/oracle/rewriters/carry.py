@@ -12,7 +12,7 @@ from shared.domain import Span
 from shared.quantities.derivations import derivation_of
 from shared.quantities.equations import Equation, find_equations, is_true
 from shared.quantities.expressions import Expression, evaluate
-from shared.quantities.numbers import find_numbers
+from shared.quantities.numbers import Number, find_numbers
 
 Values = Mapping[Fraction, Fraction]
 Change = tuple[Span, str]
@@ -43,9 +43,19 @@ def carry(text: str, values: Values, correct: bool = False) -> Carried:
     covered = [equation.span for equation in equations]
     for number in find_numbers(text):
         outside = not any(span.overlaps(number.span) for span in covered)
-        if outside and number.kind == "digits" and number.value in known:
+        spoken = outside and number.kind == "digits" and number.value in known
+        if spoken and (number.value in values or not is_operand(number, equations)):
             changes.append((number.span, format_value(known[number.value], number.surface)))
     return Carried(applied(text, changes), known)
+
+
+def is_operand(number: Number, equations: Iterable[Equation]) -> bool:
+    """Whether a number in the words stands before an equation that calculates with it.
+
+    It then speaks of that operand, even where the equation's result is the same number.
+    """
+    later = (equation for equation in equations if number.span.end <= equation.span.start)
+    return any(leaf.value == number.value for equation in later for leaf in equation.left.leaves())
 
 
 def carried_on(steps: Iterable[str], values: Values, kept: Collection[Fraction]) -> list[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
+from services.oracle.rewriters.announced import keeps_its_word, signs
 from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
 from shared.quantities.equations import Equation
@@ -45,14 +46,18 @@ _VARIABLE = re.compile(r"(?<![A-Za-z\\'’])(?:[b-hj-zB-HJ-Z]|\d[a-z])(?![A-Za-z
 
 
 def fits(
-    sentence: str, equation: Equation, item: PlanItem, known: Collection[Fraction] = frozenset()
+    sentence: str,
+    equation: Equation,
+    item: PlanItem,
+    known: Collection[Fraction] = frozenset(),
+    problem: str = "",
 ) -> bool:
     """Whether the sentence around `equation` can carry the plan item's derivation instead.
 
     Money stays money, the counted noun stays the counted noun, somebody who is named in both is the same,
-    an announced operation is the one that follows, and most content words are shared. Where the plan's line
-    is a bare equation, its numbers speak for it; `known` are those that the problem gives or that were
-    derived before.
+    an announced operation is the one that follows, no number is named that is calculated with no longer,
+    and most content words are shared. Where the plan's line is a bare equation, its numbers speak for it;
+    `known` are those that the problem gives or that were derived before; `problem` is its text.
     """
     ours = counted(sentence, equation)
     theirs = counted(item.line, equation_of(item.derivations[-1]))
@@ -60,7 +65,12 @@ def fits(
         return False
     if _names(sentence) and _names(item.line) and not _names(sentence) & _names(item.line):
         return False
-    if _announced(sentence) - _signs(item):
+    expression = item.derivations[-1].expression
+    if _announced(sentence) - signs(expression):
+        return False
+    if not keeps_its_word(sentence, equation, expression, problem):
+        return False
+    if _names_another(sentence, equation, item, known):
         return False
     words = content_words(sentence)
     if words and not item.words:
@@ -83,14 +93,22 @@ def _speaks_of(sentence: str, equation: Equation, item: PlanItem, known: Collect
     return len(_differing(equation, item)[1]) <= 1
 
 
+def _names_another(sentence: str, equation: Equation, item: PlanItem, known: Collection[Fraction]) -> bool:
+    """Whether the words name an operand that the derivation lacks and that is not put right in them."""
+    named = {number.value for number in unmarked_numbers(sentence, [equation])}
+    return not named.isdisjoint(set(_differing(equation, item)[0]) - misread(equation, item, known).keys())
+
+
 def misread(equation: Equation, item: PlanItem, known: Collection[Fraction]) -> dict[Fraction, Fraction]:
     """The operand in which the equation differs from the plan item's derivation, and what it has to be.
 
-    Empty where they differ in none or in more than one, and where the operand is a known number: then it
-    was chosen, not misread, and what the sentence says of it is another thing.
+    Empty where they differ in none or in more than one, or in an operation too, and where the operand is a
+    known number: then it was chosen, not misread, and what the sentence says of it is another thing.
     """
     own, derived = _differing(equation, item)
     if len(own) != 1 or len(derived) != 1 or own[0] in known:
+        return {}
+    if signs(equation.left) != signs(item.derivations[-1].expression):
         return {}
     return {own[0]: derived[0]}
 
@@ -122,10 +140,6 @@ def _announced(sentence: str) -> frozenset[str]:
     """Signs of the operations that the sentence names as something to do."""
     lowered = sentence.lower()
     return frozenset(sign for verb, sign in _VERBS.items() if verb in lowered)
-
-
-def _signs(item: PlanItem) -> frozenset[str]:
-    return frozenset(part.op for part in item.derivations[-1].expression.operations())
 
 
 def overlap(words: frozenset[str], others: frozenset[str]) -> float:

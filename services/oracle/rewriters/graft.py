@@ -107,7 +107,7 @@ class Graft:
         equations = find_equations(carried.text)
         if len(equations) == 1 and not has_algebra(carried.text, equations):
             for item in self._available(state):
-                if fits(carried.text, equations[0], item, state.known):
+                if fits(carried.text, equations[0], item, state.known, self.trajectory.problem.text):
                     yield self._grafted(state, index, carried, equations[0], item)
         for item in self._available(state)[:1]:
             text = self._line(item, index)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import permutations, product
 
-from services.oracle.rewriters.carry import applied, carried_on, carry, concluded
+from services.oracle.rewriters.announced import keeps_its_word
+from services.oracle.rewriters.carry import applied, carried_on, carry, concluded, is_operand
 from services.oracle.rewriters.plan import Plan, plan_of
 from services.oracle.rewriters.script import Entry, edits_of, touched_by
 from services.oracle.rewriters.typeset import currency_before, equation, leaf_of
@@ -49,12 +50,15 @@ class Operation:
     def _at_step(
         self, trajectory: Trajectory, index: int, notation: Notation, gold: Fraction
     ) -> Iterator[Candidate]:
-        equations = find_equations(trajectory.steps[index].text)
+        step = trajectory.steps[index].text
+        equations = find_equations(step)
         if len(equations) != 1 or equations[0].derivation is not equations[0].left:
             return
         plan = plan_of(trajectory.problem)
         for expression, value in _variants(equations[0].left, self.operands):
             if plan is not None and not _on_plan(plan, expression, value):
+                continue
+            if not keeps_its_word(step, equations[0], expression, trajectory.problem.text):
                 continue
             entries = _entries(trajectory, index, equations[0], expression, value, notation)
             if _last_value(entries) == gold:
@@ -137,7 +141,8 @@ def regrafted(text: str, native: Equation, new: str, values: dict[Fraction, Frac
     changes = [(Span(start, native.span.end), new)]
     for number in find_numbers(text):
         outside = not changes[0][0].overlaps(number.span)
-        if outside and number.kind == "digits" and number.value in values:
+        spoken = outside and number.kind == "digits" and number.value in values
+        if spoken and not (number.value == native.result.value and is_operand(number, [native])):
             carried = carry(number.surface, values).text
             changes.append((number.span, carried))
     return applied(text, changes)

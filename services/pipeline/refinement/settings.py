@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.errors import FieldError
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Version of the search. A resume is refused across a change; raise it when results would differ."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 
 from services.pipeline.refinement.student_rewriters import Sampling
 from services.pipeline.study.makers.base import Batch, Made, Text, option
@@ -15,12 +16,16 @@ _STANDS = (Outcome.KEPT, Outcome.REPAIRED, Outcome.REGENERATED)
 
 
 def style_aligned_pipeline(batch: Batch) -> Made:
-    """What the search leaves of each sample; nothing where it rejects it. No oracle model takes part."""
+    """What the search leaves of each sample; nothing where it rejects it, or where that is too dear.
+
+    No oracle model takes part. The cost is what a record says, so that of the proxy.
+    """
     samples = _samples(batch)
     trajectories = [one.sampled.trajectory(one.source) for one in batch.shared]
     refinements = batch.parts.repair(samples, trajectories, batch.arm.options, _student(batch))
     pairs = zip(batch.shared, refinements, strict=True)
-    return Made([_text(one, refinement) for one, refinement in pairs])
+    most = batch.arm.options.get("most_cost")
+    return Made([_text(one, refinement, most) for one, refinement in pairs])
 
 
 def _samples(batch: Batch) -> list[tuple[str, str]]:
@@ -43,8 +48,13 @@ def _student(batch: Batch) -> Continuing | None:
     return Continuing(sampling, partial(continued, batch))
 
 
-def _text(one: Shared, refinement: Refinement) -> Text | None:
-    if refinement.outcome not in _STANDS:
+def _text(one: Shared, refinement: Refinement, most: float | None) -> Text | None:
+    if refinement.outcome not in _STANDS or (most is not None and _cost(refinement) > most):
         return None
     native = refinement.trajectory.text
     return Text(one.sampled.problem, refinement.refined, native, refinement.preserved)
+
+
+def _cost(refinement: Refinement) -> float:
+    cost = refinement.utility.cost if refinement.utility else None
+    return inf if cost is None else cost
