@@ -14,6 +14,8 @@ SHIPPED = (
     "miniature",
     "miniature-quick",
     "miniature-full",
+    "miniature-again",
+    "miniature-search",
     "gpu",
     "smollm2-scoring",
     "smollm2-gpu",
