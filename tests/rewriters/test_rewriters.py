@@ -184,6 +184,15 @@ def test_a_number_that_was_misread_is_not_looked_for_where_the_operation_is_anot
     assert not misread(equation, plan_of(APPLES).items[1], {24, 36, 21, 60})
 
 
+@pytest.mark.parametrize(
+    ("sentence", "fitting"),
+    [("Adam eats 15, so 15 - 15 = 0.", True), ("Adam eats 30, so 30 - 30 = 0.", False)],
+)
+def test_a_number_that_comes_twice_is_the_one_behind_the_sign(sentence, fitting):
+    problem = Problem("Adam has 30 slices and eats 15.", "15", "30 - 15 = 15")
+    assert fits(sentence, find_equations(sentence)[0], plan_of(problem).items[0], {30, 15}) is fitting
+
+
 def test_operation_does_not_turn_a_sentence_into_its_opposite():
     problem = Problem("Ben has 49 cards and finds 7 more.", "56")
     steps = ["Ben loses 7, so I get 49 - 7 = 42.", "So there are 42."]

@@ -94,9 +94,14 @@ def _speaks_of(sentence: str, equation: Equation, item: PlanItem, known: Collect
 
 
 def _names_another(sentence: str, equation: Equation, item: PlanItem, known: Collection[Fraction]) -> bool:
-    """Whether the words name an operand that the derivation lacks and that is not put right in them."""
+    """Whether the words name an operand that the derivation lacks and that is not put right in them.
+
+    One that comes twice may stand again behind the sign: what is calculated with first is most often what
+    was there before, and what the words name comes second.
+    """
     named = {number.value for number in unmarked_numbers(sentence, [equation])}
-    return not named.isdisjoint(set(_differing(equation, item)[0]) - misread(equation, item, known).keys())
+    lost = set(_differing(equation, item)[0]) - misread(equation, item, known).keys()
+    return not named.isdisjoint(lost - set(item.derivations[-1].operands[1:]))
 
 
 def misread(equation: Equation, item: PlanItem, known: Collection[Fraction]) -> dict[Fraction, Fraction]:
