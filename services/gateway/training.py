@@ -91,6 +91,8 @@ class Beginning:
             problem = "is missing" if asked.input_job_id is None else "is given beside input_job_id"
             raise FieldError("input_file_id", problem, "give one of input_file_id and input_job_id")
         if asked.input_file_id is not None:
+            if asked.most_cost is not None:
+                raise FieldError("most_cost", "is for jobs; rows of a file have no cost", "leave it out")
             return Files(self.store, self.tenant).path(asked.input_file_id)
         order = order_of(self.desk, self.tenant, asked.input_job_id or "")
-        return rows_of(self.desk, order).removeprefix(f"t/{self.tenant}/")
+        return rows_of(self.desk, order, asked.most_cost).removeprefix(f"t/{self.tenant}/")

@@ -83,6 +83,13 @@ class TrainingCreate(BaseModel):
         description="A job that has ended. Of refinements every kept, repaired or regenerated record whose "
         "answer is verified is a row; of rollouts the first right sample of every problem.",
     )
+    most_cost: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Of a job of refinements: only records whose `utility.cost` is at most this, in nats a "
+        "native token. A record without a cost is left out then.",
+    )
     settings: TrainingOptions = TrainingOptions.model_validate({})
     arm: str | None = Field(None, max_length=64, description="Arm of a study, for the model's card.")
     instruction: str | None = Field(

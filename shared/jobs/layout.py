@@ -135,10 +135,9 @@ class JobKey:
         """All its records as Parquet."""
         return f"{self.folder}results.parquet"
 
-    @property
-    def rows(self) -> str:
-        """Training rows made of its results."""
-        return f"{self.folder}rows.jsonl"
+    def rows(self, most_cost: float | None = None) -> str:
+        """Training rows made of its results, or of those that cost at most so much."""
+        return f"{self.folder}rows{'' if most_cost is None else f'-within-{most_cost!r}'}.jsonl"
 
     def input(self, root: int) -> str:
         """Lines of a root shard."""

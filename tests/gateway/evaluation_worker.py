@@ -30,7 +30,9 @@ class EvaluationWorker(DeskWorker):
         self._engines.cut()
 
     def _work(self, order: JobOrder, shard: ShardId) -> None:
-        work = line_work(order.operation, JobConfig.of(order.config), self._engines, None)
+        config = JobConfig.of(order.config)
+        profile = self._engines.student.profile(config.profile) if config.profile else None
+        work = line_work(order.operation, config, self._engines, profile)
         first = shard.root * order.lines_a_shard + 1
         rows = split_lines(self._desk.store.stream(order.key.input(shard.root)))
         found = [work.work(RawLine(at, 0, row.rstrip(b"\n"))) for at, row in enumerate(rows, first)]

@@ -44,7 +44,7 @@ def training(house: TrainerHouse, tmp_path_factory: pytest.TempPathFactory) -> I
     with (
         Served(scripted(median_tokens=6, sigma=0.0), state / "student") as student,
         ServedOracle(rules, state / "oracle") as oracle,
-        RunningGateway(store, keys=KEYS, trainer=house.address) as running,
+        RunningGateway(store, keys=KEYS, trainer=house.address, student=student.address) as running,
         EvaluationWorker(running.desk, student.address, oracle.address),
     ):
         yield running
@@ -114,6 +114,51 @@ def test_of_rollouts_the_first_right_sample_of_a_problem_is_trained_on(
         for row in rows(client.get(f"/v1/jobs/{job}/results"))
     ]
     assert [row["completion"] for row in found] == right
+
+
+def test_what_costs_too_much_is_left_out_where_that_is_asked_for(
+    training: RunningGateway, client: httpx2.Client
+) -> None:
+    lines = [
+        {
+            "problem": f"Ida has {n} pears and buys one. How many?",
+            "text": f"First, Ida has {n} pears and buys one more, so I get {n} + 1 = {n + 1}.\n"
+            f"In the end, I know that there are {n + 1} pears{' in all' * (n % 7 == 0)}.",
+            "gold": str(n + 1),
+        }
+        for n in range(240)
+    ]
+    samples = [{"problem": one["problem"], "text": one["text"]} for one in lines]
+    made = client.post("/v1/students", json={"name": "adder", "samples": samples})
+    assert made.status_code in (200, 201), made.text
+    profile = made.json()["id"]
+    job = done(client, f"/v1/refinements?wait=0&scorer=proxy&profile={profile}", lines)
+    costs = [row["utility"]["cost"] for row in rows(client.get(f"/v1/jobs/{job}/results"))]
+    limit = sorted(costs)[120]
+    assert train(client, job, most_cost=limit).status_code == 202
+    kept = training.store.get(f"t/anna/jobs/{job}/rows-within-{limit!r}.jsonl").splitlines()
+    assert len(kept) == sum(cost <= limit for cost in costs) < len(costs)
+
+
+def test_records_without_a_cost_are_within_no_limit(client: httpx2.Client) -> None:
+    answer = train(client, refined(client, RIGHT), most_cost=0.5)
+    assert code_of(answer) == (409, "no_rows")
+    assert "4 cost not known" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("most", [-1, "much"])
+def test_a_limit_of_cost_is_a_number_from_zero_on(client: httpx2.Client, most: object) -> None:
+    answer = train(client, "job-1", most_cost=most)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "most_cost")
+
+
+def test_what_has_no_cost_takes_no_limit(client: httpx2.Client) -> None:
+    job = done(client, "/v1/rollouts?samples=1&wait=0", [{"problem": "What is 1 + 1?", "gold": "2"}])
+    told = [
+        train(client, job, most_cost=1),
+        train(client, "", most_cost=1, input_job_id=None, input_file_id="file-1"),
+    ]
+    assert [one.json()["error"]["param"] for one in told] == ["most_cost", "most_cost"]
 
 
 def test_a_job_without_a_right_answer_is_no_training_data(client: httpx2.Client) -> None:

@@ -217,6 +217,7 @@ class PlatformClient:
         base: str,
         settings: TrainingSettings | None = None,
         *,
+        most_cost: float | None = None,
         arm: str | None = None,
         instruction: str | None = None,
         system: str | None = None,
@@ -225,13 +226,14 @@ class PlatformClient:
         """A training of the allowed model `base` on `rows`, durable once this returns.
 
         `rows` are a file, which is uploaded, or the id of one that was, or that of a job of refinements or
-        rollouts that has ended. `name` is that of the model that results; `arm` goes to its card.
+        rollouts that has ended. `most_cost` takes of a job of refinements only what costs at most so much
+        (nats a native token). `name` is that of the model that results; `arm` goes to its card.
         `instruction` and `system` are put around prompts that are plain texts. Under `idempotency_key`, a
         new one unless it is given, the training is begun once.
         """
         key = idempotency_key or uuid.uuid4().hex
         headers = {"Idempotency-Key": _header("idempotency_key", key)}
-        given = {"arm": arm, "instruction": instruction, "system": system}
+        given = {"most_cost": most_cost, "arm": arm, "instruction": instruction, "system": system}
         asked = {
             "name": name,
             "base_model": base,
