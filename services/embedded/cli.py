@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.embedded import exits
-from shared.errors import IdiolectError
+from shared.errors import DriftError, IdiolectError
 from shared.version import VERSION
 
 _FOLDER = "services.embedded.commands"
@@ -69,12 +69,20 @@ class CommandGroup(TyperGroup):
         single.command(cmd_name)(module.command)
         return typer.main.get_command(single)
 
+    def _cure(self, ctx: Any, error: IdiolectError) -> str:
+        """What helps where a command that goes on where it stopped refuses to."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        starts_anew = command is not None and any("--fresh" in option.opts for option in command.params)
+        if not (starts_anew and isinstance(error, DriftError)):
+            return ""
+        return "; put that back, or begin anew with --fresh"
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; an error of this project ends it with one line and a code."""
         try:
             return super().invoke(ctx)
         except IdiolectError as error:
-            _end(str(error), exits.exit_code(error))
+            _end(f"{error}{self._cure(ctx, error)}", exits.exit_code(error))
         except ModuleNotFoundError as error:
             _end(f"{error.name} is not installed; install the extra idiolect[embedded]", exits.UNAVAILABLE)
         except BrokenPipeError:

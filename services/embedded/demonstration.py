@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,7 @@ from services.pipeline.assembly import RunSettings, student_tier
 from services.pipeline.refinement.acceptance import Acceptance, Accepted
 from services.pipeline.refinement.student_rewriters import Sampling
 from shared.domain import Outcome, Refinement
+from shared.errors import DriftError
 from shared.jsonl import BadLine, read_objects
 from shared.ports import RewriteRequest
 from shared.record import from_record
@@ -53,10 +54,7 @@ class Demonstration:
         self.console.print(f"\n{time.monotonic() - begun:.0f} s. Open the report: [bold]{page}[/bold]")
 
     def _refined(self, name: str) -> list[Refinement]:
-        output = self.output / f"{name}.jsonl"
-        order = Order(self.data / f"{name}.jsonl", output, name=name, tokens=True)
-        refine(order)
-        return list(_records(output))
+        return refined(self.data / f"{name}.jsonl", self.output / f"{name}.jsonl", self.console)
 
     def _show_drift(self, results: dict[str, list[Refinement]]) -> None:
         """Nats per token of the edited spans under SmolLM2, ours beside the reference's own words."""
@@ -96,6 +94,17 @@ class Demonstration:
 
         files = [self.output / f"{name}.jsonl" for name in STUDENTS]
         return write_report(files, self.output / "report.html", 300).path
+
+
+def refined(source: Path, output: Path, console: Console) -> list[Refinement]:
+    """The records of a whole file, made where they aren't yet; those of another version are made anew."""
+    order = Order(source, output, name=source.stem, tokens=True)
+    try:
+        refine(order)
+    except DriftError as error:
+        console.print(f"{output} is made anew, since this changed: {'; '.join(error.differences)}")
+        refine(replace(order, fresh=True))
+    return list(_records(output))
 
 
 def plain_or_terminal() -> Console:
