@@ -220,7 +220,14 @@ def test_a_tampered_record_is_a_bad_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--format", "csv"], ["--step"], ["--outcome", "fine"], ["--parquet", "-o", "-"], ["--most-cost", "-1"]],
+    [
+        ["--format", "csv"],
+        ["--step"],
+        ["--outcome", "fine"],
+        ["--parquet", "-o", "-"],
+        ["--most-cost", "-1"],
+        ["--most-cost", "nan"],
+    ],
 )
 def test_a_wish_that_makes_no_sense_is_refused(results: Path, options: list[str], tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["export", str(results), "-o", str(tmp_path / "rows"), *options])

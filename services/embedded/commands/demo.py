@@ -26,7 +26,8 @@ def command(
     """Refine three students' solutions, score the repairs under a language model, write a report.
 
     Fits a proxy of each student on its own texts, repairs what is wrong, prints what became of the
-    solutions and what the repairs cost to learn, and names the page to open. Ended runs are not repeated.
+    solutions and what the repairs cost to learn, and names the page to open. Ended runs are not repeated,
+    unless the version or the data changed.
     """
     from services.embedded.demonstration import Demonstration
 

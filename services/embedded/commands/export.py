@@ -79,9 +79,14 @@ def _shape(name: str, by_step: bool) -> Shape:
 
 
 def _choice(outcomes: list[str] | None, unverified: bool, most_cost: float | None) -> Choice:
+    from math import isnan
+
     from shared.domain import Outcome
     from shared.errors import FieldError
     from shared.exporting import USUAL_OUTCOMES, Choice
+
+    if most_cost is not None and isnan(most_cost):
+        raise FieldError("--most-cost", "is no number", "give nats a native token, 0.1 for example")
 
     known = {outcome.value: outcome for outcome in Outcome}
     for name in outcomes or ():

@@ -10,6 +10,9 @@ from shared.quantities.equations import Equation
 from shared.quantities.expressions import Expression
 from shared.quantities.numbers import find_numbers
 
+# What a sentence says is to be done, in whatever form: no other operation may follow.
+_ORDERS = {"divid": "/", "subtract": "-", "multipl": "*", "add ": "+", "adding": "+"}
+# What else names an operation; it may do so in passing.
 _WORDS = {
     "+": r"plus|add(?:s|ed|ing)?|addition|sums?|increas\w+",
     "-": r"minus|subtract\w*|decreas\w+|differences?|fewer|left|remain\w*",
@@ -36,6 +39,12 @@ _ANNOUNCED, _DONE = _compiled(_WORDS), _compiled(_DEEDS)
 def signs(expression: Expression) -> frozenset[str]:
     """The operations of an expression."""
     return frozenset(part.op for part in expression.operations())
+
+
+def ordered(sentence: str) -> frozenset[str]:
+    """Signs of the operations that the sentence names as something to do."""
+    lowered = sentence.lower()
+    return frozenset(sign for verb, sign in _ORDERS.items() if verb in lowered)
 
 
 def keeps_its_word(sentence: str, native: Equation, new: Expression, problem: str) -> bool:

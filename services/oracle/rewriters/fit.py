@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
-from services.oracle.rewriters.announced import keeps_its_word, signs
+from services.oracle.rewriters.announced import keeps_its_word, ordered, signs
 from services.oracle.rewriters.plan import PlanItem, content_words, equation_of
 from services.oracle.rewriters.typeset import currency_before
 from shared.quantities.equations import Equation
@@ -38,7 +38,6 @@ _OPENERS = frozenset(
     }
     | {"multiplying", "dividing", "subtracting", "there", "during", "while", "step", "answer", "mr", "mrs"}
 )
-_VERBS = {"divid": "/", "subtract": "-", "multipl": "*", "add ": "+", "adding": "+"}
 _PHRASE = re.compile(r"(?:[ ]?[^\W\d_]+){1,3}")
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMERIC_EQUATION = re.compile(r"=")
@@ -66,7 +65,7 @@ def fits(
     if _names(sentence) and _names(item.line) and not _names(sentence) & _names(item.line):
         return False
     expression = item.derivations[-1].expression
-    if _announced(sentence) - signs(expression):
+    if ordered(sentence) - signs(expression):
         return False
     if not keeps_its_word(sentence, equation, expression, problem):
         return False
@@ -139,12 +138,6 @@ def _names(text: str) -> frozenset[str]:
     """Capitalised words that no sentence begins with by habit."""
     found = (word.lower() for word in _CAPITALISED.findall(text))
     return frozenset(word for word in found if word not in FUNCTION_WORDS | _OPENERS)
-
-
-def _announced(sentence: str) -> frozenset[str]:
-    """Signs of the operations that the sentence names as something to do."""
-    lowered = sentence.lower()
-    return frozenset(sign for verb, sign in _VERBS.items() if verb in lowered)
 
 
 def overlap(words: frozenset[str], others: frozenset[str]) -> float:
